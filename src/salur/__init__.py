@@ -1,0 +1,1 @@
+"""Salur delivers social assistance."""

@@ -1,0 +1,66 @@
+"""What is wrong with an input, said in a sentence: which file, which line, what was expected, what to do.
+
+A fault keeps its English template apart from its values, so that a face can say it in another language
+(`translate` is any function from an English template to its translation, for example `gettext`).
+
+>>> fault = Fault.of("The fact {name} is not declared; declare it in {file}.", name="decile", file="facts.toml")
+>>> print(fault)
+The fact decile is not declared; declare it in facts.toml.
+>>> print(Fault.of("Expected {n} columns.", n=3).at("people.csv", line=7))
+people.csv:7: Expected 3 columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong. `line` counts from 1; 0 means that the fault concerns the whole file."""
+
+    template: str
+    values: Mapping[str, object] = field(default_factory=dict)
+    file: str = ""
+    line: int = 0
+
+    @classmethod
+    def of(cls, template: str, **values: object) -> Fault:
+        return cls(template, values)
+
+    def at(self, file: str | Path, line: int = 0) -> Fault:
+        return replace(self, file=str(file), line=line)
+
+    def sentence(self, translate: Callable[[str], str] = str) -> str:
+        """The sentence without its place."""
+        return translate(self.template).format(**self.values)
+
+    def text(self, translate: Callable[[str], str] = str) -> str:
+        """The sentence with its place before it."""
+        place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
+        return place + self.sentence(translate)
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+class InputError(Exception):
+    """An input that cannot be used. Carries every fault found, in the order of the file.
+
+    >>> str(InputError.of("Nothing in {file}.", file="a.toml"))
+    'Nothing in a.toml.'
+    """
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+    @classmethod
+    def of(cls, template: str, **values: object) -> InputError:
+        return cls([Fault.of(template, **values)])
+
+    @classmethod
+    def at(cls, file: str | Path, template: str, /, line: int = 0, **values: object) -> InputError:
+        return cls([Fault.of(template, **values).at(file, line)])
