@@ -8,7 +8,8 @@ Fixed format: DESIGN section 7, written out in docs/population.md.
     truth/<province>.parquet     only in synthetic populations: what no register knows (never a fact)
 
 Beside a fact may stand `<fact>__as_of`, a date, where the date differs by row. NULL means unknown. No name,
-identity number or account number is ever in a population. This module reads footers only; `verify` reads rows.
+identity number or account number is ever in a population. This module reads footers only; `verify`
+reads rows.
 """
 
 from __future__ import annotations
@@ -290,7 +291,7 @@ def _facts(
         source = entry.get("source") if isinstance(entry, dict) else None
         if as_of is None or set(entry) != {"source", "as_of"}:
             fault("The fact {name} needs a source and an as_of date, and nothing else.", name=name)
-        elif source not in catalogue.registers:
+        elif not isinstance(source, str) or source not in catalogue.registers:
             fault("The source of {name} is not a register of the fact catalogue: {source}.",
                   name=name, source=source)  # fmt: skip
         else:
