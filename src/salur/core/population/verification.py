@@ -202,7 +202,7 @@ def _check_rows(
         if n == 0:
             continue
         rows = db.execute(
-            f"SELECT file_row_number, {id_}, CAST("{check.column}" AS VARCHAR) "
+            f'SELECT file_row_number, {id_}, CAST("{check.column}" AS VARCHAR) '
             f"FROM read_parquet(?, file_row_number = true) WHERE {check.bad} "
             f"ORDER BY file_row_number LIMIT {FAULTS_MOST}",
             [str(path)],
