@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from salur.commands.parts import PARTS, LazyGroup
 from salur.core.faults import InputError
+
+EXIT_FAILURE, EXIT_USAGE, EXIT_INPUT = 1, 2, 3
+_EXIT_INTERRUPTED = 130  # what Typer makes of Ctrl-C
+_FULL = ("no space left on device", "disk is full", "disk quota exceeded", "could not extend file")
 
 app = typer.Typer(
     name="salur",
-    help="Delivers social assistance: decisions a citizen can read, money that arrives once.",
+    cls=LazyGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-EXIT_FAILURE, EXIT_USAGE, EXIT_INPUT = 1, 2, 3
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"salur {version('salur')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the details of an unexpected error.")] = False,
+) -> None:
+    """Delivers social assistance: decisions a citizen can read, money that arrives once.
+
+    Exit codes: 0 done, 1 failure, 2 bad usage, 3 bad input.
+    """
+    if debug:
+        os.environ["SALUR_DEBUG"] = "1"
 
 
 def main() -> None:
@@ -29,9 +57,62 @@ def main() -> None:
         for fault in error.faults:
             errors.print(str(fault), markup=False)
         sys.exit(EXIT_INPUT)
+    except SystemExit as stop:
+        if stop.code == _EXIT_INTERRUPTED:
+            errors.print("Stopped. Run the same command again to go on.")
+            sys.exit(EXIT_FAILURE)
+        raise
     except KeyboardInterrupt:
         errors.print("Stopped. Run the same command again to go on.")
         sys.exit(EXIT_FAILURE)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILURE)
+    except Exception as error:
+        if os.environ.get("SALUR_DEBUG"):
+            errors.print_exception()
+        sentence, code = _unexpected(error)
+        errors.print(sentence, markup=False)
+        sys.exit(code)
+
+
+def _unexpected(error: BaseException) -> tuple[str, int]:
+    """The sentence and the exit code for an error that no command foresaw."""
+    if _disk_is_full(error):
+        where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+        return f"The disk is full{where}. Make room and run the same command again.", EXIT_INPUT
+    name = type(error).__name__
+    why = " ".join(str(error).split()) or "no reason given"
+    if _is_database(error):
+        if "no such table" in why or "does not exist" in why:
+            return f"The database is not prepared ({why}). Run `salur migrate`.", EXIT_FAILURE
+        return (
+            f"The database cannot be used ({why}). Run `salur doctor` to see what is missing.",
+            EXIT_FAILURE,
+        )
+    return (
+        f"Something unexpected went wrong ({name}: {why}). Run `salur --debug …` to see the details.",
+        EXIT_FAILURE,
+    )
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    """An engine wraps the error of the system: look through the chain of causes."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(words in str(error).lower() for words in _FULL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _is_database(error: BaseException) -> bool:
+    """Whether Django's database layer raised it; Django is not imported to find out."""
+    utils: Any = sys.modules.get("django.db.utils")
+    return utils is not None and isinstance(error, utils.DatabaseError)
+
+
+__all__ = ["EXIT_FAILURE", "EXIT_INPUT", "EXIT_USAGE", "PARTS", "app", "main"]

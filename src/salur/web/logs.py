@@ -1,0 +1,57 @@
+"""Logs: one JSON object a line on standard error, without personal data.
+
+Numbers that can name a person are masked in every field (message, extra values, tracebacks), in whichever
+spelling they come: NIK and family-card numbers (16 digits), card and account numbers of 16 digits or
+more, and Indonesian mobile phone numbers. It is a safety net, not a permission: code does not log such numbers at all.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter as _JsonFormatter
+
+MASK = "[masked]"
+_BETWEEN = r"[\s.,\-_/\u2010-\u2015]{0,3}"
+_SIXTEEN_DIGITS = re.compile(rf"(?<!\d)\d(?:{_BETWEEN}\d){{15,}}(?!\d)")
+_PHONE = re.compile(r"(?<!\d)(?:\+?62[\s.\-()]{0,3}0?|0[\s\-()]{0,2})8(?:[\s.\-()]{0,2}\d){7,11}(?!\d)")
+
+
+def mask(text: str) -> str:
+    """The text without numbers of persons.
+
+    >>> mask("NIK 3510011503909001 and KK 35.10.01.150390.9001")
+    'NIK [masked] and KK [masked]'
+    >>> mask("call +62 812-3456-7890 about village 35.10.01.2001")
+    'call [masked] about village 35.10.01.2001'
+    """
+    return _PHONE.sub(MASK, _SIXTEEN_DIGITS.sub(MASK, text))
+
+
+class JsonFormatter(_JsonFormatter):
+    """Time (ISO 8601), level, logger, message and the extra values, all masked."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "{asctime}{levelname}{name}{message}",
+            style="{",
+            datefmt="%Y-%m-%dT%H:%M:%S%z",
+            rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+            json_ensure_ascii=False,
+        )
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        return {mask(str(key)): _masked(value) for key, value in log_data.items()}
+
+
+def _masked(value: object) -> object:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, dict):
+        return {mask(str(key)): _masked(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_masked(item) for item in value]
+    text = str(value)
+    clean = mask(text)
+    return value if isinstance(value, (int, float)) and clean == text else clean
