@@ -25,13 +25,10 @@ MEMBERS_MOST = 64
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 # Words that no fact may carry in its name: nobody is decided by what these say (English, Indonesian).
 FORBIDDEN = frozenset(
-    "religion religious faith agama kepercayaan ethnicity ethnic tribe suku ras race nationality kebangsaan "
-    "name names nama politics political party politik partai vote pilihan".split()
+    ["religion", "religious", "faith", "agama", "kepercayaan", "ethnicity", "ethnic", "tribe", "suku", "ras", "race", "nationality", "kebangsaan", "name", "names", "nama", "politics", "political", "party", "politik", "partai", "vote", "pilihan"]
 )
 RESERVED = frozenset(
-    "family_id person_id unit_id region village found members_known members and or not in is if else "
-    "for lambda true false none null any all count sum min max years months select from where case when then end "
-    "order group by as on join union table".split()
+    ["family_id", "person_id", "unit_id", "region", "village", "found", "members_known", "members", "and", "or", "not", "in", "is", "if", "else", "for", "lambda", "true", "false", "none", "null", "any", "all", "count", "sum", "min", "max", "years", "months", "select", "from", "where", "case", "when", "then", "end", "order", "group", "by", "as", "on", "join", "union", "table"]
 )
 
 
@@ -98,6 +95,7 @@ class Catalogue:
     facts: Mapping[str, Fact]
     registers: Mapping[str, Register]
     sha256: str
+    raw: bytes = b""
 
     def of(self, unit: Unit) -> tuple[Fact, ...]:
         return tuple(fact for fact in self.facts.values() if fact.unit == unit)
@@ -141,7 +139,7 @@ def parse(document: toml.Document) -> Catalogue:
             facts[name] = fact
     if faults:
         raise InputError(sorted(faults, key=lambda f: f.line))
-    return Catalogue(facts, registers, hashlib.sha256(document.raw).hexdigest())
+    return Catalogue(facts, registers, hashlib.sha256(document.raw).hexdigest(), document.raw)
 
 
 def text(value: object) -> Text | None:
@@ -163,7 +161,7 @@ def _tables(data: dict[str, Any], key: str, fault: Any) -> list[tuple[str, dict[
     return good
 
 
-_KEYS = frozenset("unit type register label sensitivity least most values stale_after_days".split())
+_KEYS = frozenset(["unit", "type", "register", "label", "sensitivity", "least", "most", "values", "stale_after_days"])
 
 
 def _fact(name: str, table: dict[str, Any], registers: Mapping[str, Register], fault: Any) -> Fact | None:

@@ -1,0 +1,396 @@
+"""A whole population decided, province by province, into a folder of decisions.
+
+    manifest.json                  what was decided from what, the cut-offs of the quota, totals, file hashes
+    decisions/<province>.parquet   a row a unit: outcome, masks, money, a count per component
+    ranks.parquet                  where there is a quota: each candidate's place in its area
+    rulebook.toml facts.toml       what it was decided by
+    population.path                where the population was: a convenience, not part of the record
+
+A province is written whole or not at all, so a run that was killed goes on where it stopped and ends in the
+same bytes. `work/` and `run.json` are there only until the run has ended.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from salur.core.faults import Fault as Wrong
+from salur.core.faults import InputError
+from salur.core.population.layout import Population, canonical, file_entry, verify, write_whole
+from salur.core.rules import engines
+from salur.core.rules.engines import Engine, copy, quoted
+from salur.core.rules.evaluate import OUTCOMES, Cutoff
+from salur.core.rules.plan import Plan
+
+FIXED = ("unit_id", "family_id", "outcome", "failed", "unknown", "amount", "amount_most")
+Progress = Callable[[str, str], None]  # (stage, province) when it is done
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """A finished folder of decisions."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """SHA-256 of the canonical manifest."""
+        return hashlib.sha256(canonical(self.manifest)).hexdigest()
+
+    @property
+    def provinces(self) -> list[str]:
+        return sorted(self.manifest["rows"])
+
+    def file(self, province: str) -> Path:
+        return self.path / "decisions" / f"{province}.parquet"
+
+    @property
+    def ranks(self) -> Path:
+        return self.path / "ranks.parquet"
+
+    @property
+    def cutoffs(self) -> dict[str, Cutoff]:
+        """Where the places of each area ended."""
+        return {
+            area: Cutoff(c["score"], c["unit_id"], c["closed"])
+            for area, c in self.manifest["cutoffs"].items()
+        }
+
+
+def count_column(component: str) -> str:
+    """The column of a component's count."""
+    return f"n_{component}"
+
+
+def open_decisions(path: Path) -> Decisions:
+    """Open a finished folder of decisions. Raises InputError if it is none, or is not finished."""
+    try:
+        manifest = json.loads((path / "manifest.json").read_bytes())
+        if not isinstance(manifest, dict) or manifest.get("format") != 1 or "programme" not in manifest:
+            raise ValueError("not the manifest of decisions")
+    except FileNotFoundError:
+        if (path / "run.json").exists():
+            raise InputError.at(path, "The decisions are not finished; run the same decide again.") from None
+        raise InputError.at(path, "There are no decisions in this folder.") from None
+    except (OSError, ValueError) as error:
+        raise InputError.at(
+            path / "manifest.json", "The manifest cannot be read: {why}.", why=error
+        ) from None
+    return Decisions(path, manifest)
+
+
+def decide(
+    plan: Plan,
+    population: Population,
+    out: Path,
+    *,
+    engine: str = "duckdb",
+    postgres_url: str | None = None,
+    progress: Progress | None = None,
+    checked: Path | None = None,
+) -> Decisions:
+    """Decide every unit of a population into the folder `out`; goes on where an earlier run stopped.
+
+    checked: a folder that remembers which populations were verified, so that it is done once; None: every time.
+    Raises InputError for an input that cannot be decided, a folder of another run, or a full disk.
+    """
+    said = progress or (lambda stage, province: None)
+    _needs(plan, population)
+    with sentences(out):
+        run = {
+            "format": 1, "programme": plan.rulebook.id, "rulebook": plan.rulebook.sha256,
+            "facts": plan.rulebook.catalogue.sha256, "population": population.id,
+            "reference_date": plan.on.isoformat(), "engine": engine, "version": 1,
+        }  # fmt: skip
+        if (done := _resume(out, run)) is not None:
+            return done
+        _verified(population, plan, checked, said)
+        work = out / "work"
+        for folder in (work, out / "decisions"):
+            folder.mkdir(parents=True, exist_ok=True)
+        worker = engines.engine(engine, work, postgres_url)
+        for province in population.provinces:
+            _province(plan, population, province, out, worker)
+            said("decide", province)
+        cutoffs: dict[str, Any] = {}
+        if plan.places is not None:
+            cutoffs = _places(plan, population, out, worker)
+            for province in population.provinces:
+                _with_places(plan, province, out, cutoffs)
+                said("places", province)
+        return _finish(plan, population, out, run, cutoffs)
+
+
+@contextmanager
+def sentences(out: Path) -> Iterator[None]:
+    """What an engine or the operating system says of an input or a full disk, as a sentence."""
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        text = str(error)
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) or any(
+            words in text for words in ("No space left", "File too large", "Disk quota", "could not write")
+        ):
+            raise InputError.at(
+                out, "The disk is full. What is finished is kept: make room and run the same command again."
+            ) from None
+        if isinstance(error, duckdb.Error | pa.ArrowException):
+            raise InputError.at(out, "The files cannot be read or written: {why}.",
+                                why=text.strip().splitlines()[0].rstrip(".")) from error  # fmt: skip
+        raise InputError.at(out, "The files cannot be read or written: {why}.",
+                            why=error.strerror or text) from error  # fmt: skip
+
+
+# ---- before ------------------------------------------------------------------------------------------------
+
+
+def _needs(plan: Plan, population: Population) -> None:
+    missing = [fact.name for fact in plan.facts if fact.name not in population.facts]
+    if missing:
+        raise InputError(
+            Wrong.of("The population has no column {name}, which the rulebook {id} reads.",
+                     name=name, id=plan.rulebook.id).at(population.path)
+            for name in missing
+        )  # fmt: skip
+
+
+def _resume(out: Path, run: dict[str, Any]) -> Decisions | None:
+    """Finished decisions of the same run; or None after making the folder ready to go on."""
+    mark = out / "run.json"
+    if (out / "manifest.json").exists():
+        done = open_decisions(out)
+        same = {key: done.manifest.get(key) for key in run if key != "engine"}
+        if same == {key: value for key, value in run.items() if key != "engine"}:
+            return done
+        raise InputError.at(out, "The folder holds decisions of something else; give another --out.")
+    raw = canonical(run)
+    if mark.exists():
+        if mark.read_bytes() != raw:
+            raise InputError.at(
+                out, "The folder holds an unfinished run of something else; give another --out."
+            )
+    else:
+        if out.exists() and any(out.iterdir()):
+            raise InputError.at(out, "The folder is not empty and holds no decisions; give another --out.")
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(mark, raw)
+    shutil.rmtree(out / "work" / "spill", ignore_errors=True)
+    return None
+
+
+def _verified(population: Population, plan: Plan, checked: Path | None, said: Progress) -> None:
+    """Read every row once per population: a decision must not rest on a damaged file."""
+    seen: dict[str, Any] = {}
+    for province in population.provinces:
+        for file in (population.families(province), population.persons(province)):
+            status = file.stat()
+            seen[f"{file.parent.name}/{file.name}"] = [status.st_size, status.st_mtime_ns]
+    raw = canonical({"files": seen, "facts": plan.rulebook.catalogue.sha256})
+    mark = checked / population.id if checked is not None else None
+    if mark is not None and mark.exists() and mark.read_bytes() == raw:
+        return
+    faults = verify(population, plan.rulebook.catalogue, progress=lambda province: said("check", province))
+    if faults:
+        raise InputError(faults)
+    if mark is not None:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(mark, raw)
+
+
+# ---- a province --------------------------------------------------------------------------------------------
+
+
+def _province(plan: Plan, population: Population, province: str, out: Path, worker: Engine) -> None:
+    """The decisions of a province before places are given, into work/ (or in place where there is no quota)."""
+    final = out / "decisions" / f"{province}.parquet"
+    decided = out / "work" / f"{province}.parquet"
+    if final.exists() or decided.exists():
+        return
+    part = out / "work" / f"{province}.part"
+    worker.decide(plan, population, province, part)
+    if plan.places is None:
+        _final(plan, part, final, "")
+        part.unlink()
+    else:
+        part.replace(decided)
+
+
+def _final(plan: Plan, decided: Path, final: Path, waits: str) -> None:
+    """The fixed columns, with the units that wait. `waits` is the SQL condition, empty for nobody."""
+    zero = dict.fromkeys(("amount", "amount_most", *(f"c{item.index}" for item in plan.items)), "0")
+    shown = []
+    names = {f"c{item.index}": count_column(item.id) for item in plan.items}
+    for column in (*FIXED, *names):
+        value = "'waiting'" if column == "outcome" else zero.get(column)
+        expression = (
+            column if value is None or not waits else f"CASE WHEN {waits} THEN {value} ELSE {column} END"
+        )
+        shown.append(f'{expression} AS "{names.get(column, column)}"')
+    part = final.with_suffix(".part")
+    query = f"SELECT {', '.join(shown)} FROM read_parquet({quoted(decided)}, file_row_number = true) ORDER BY file_row_number"
+    with_connection = engines.connect(final.parent.parent / "work")
+    try:
+        copy(with_connection, query, part)
+    finally:
+        with_connection.close()
+    part.replace(final)
+
+
+# ---- places ------------------------------------------------------------------------------------------------
+
+
+def _places(plan: Plan, population: Population, out: Path, worker: Engine) -> dict[str, Any]:
+    """Rank the candidates of every area; returns where the places ended."""
+    places = plan.places
+    assert places is not None  # noqa: S101 - asked by the caller
+    known = out / "work" / "cutoffs.json"
+    if known.exists() and (out / "ranks.parquet").exists():
+        return json.loads(known.read_bytes())  # type: ignore[no-any-return]
+    work = out / "work"
+    area = {"nation": "''", "province": "substr(region, 1, 2)", "regency": "region"}[places.by]
+    decided = ", ".join(quoted(work / f"{province}.parquet") for province in population.provinces)
+    connection = engines.connect(work)
+    rows = f"read_parquet([{decided}])"
+    copy(connection, f"SELECT unit_id, {area} AS area, score, persons FROM {rows} WHERE outcome = 'eligible' "
+         "ORDER BY area, score, unit_id", work / "candidates.parquet")  # fmt: skip
+    areas = [row[0] for row in connection.execute(
+        f"SELECT DISTINCT {area} FROM {rows} ORDER BY 1"
+    ).fetchall()]  # fmt: skip
+    missing = [name for name in areas if places.of(name) is None]
+    if missing:
+        raise InputError.at(plan.rulebook.path, "The quota says no places for {areas}.",
+                            line=plan.rulebook.quota.line if plan.rulebook.quota else 0,
+                            areas=", ".join(missing[:10]))  # fmt: skip
+    worker.rank(work / "candidates.parquet", work / "ranked.parquet")
+    table = " UNION ALL ".join(
+        f"SELECT '{name}' AS area, CAST({places.of(name)} AS BIGINT) AS places" for name in areas
+    )
+    ranked = f"read_parquet({quoted(work / 'ranked.parquet')})"
+    served = connection.execute(f"""
+        SELECT p.area, p.places, count(r.unit_id), count(r.unit_id) FILTER (WHERE r.used <= p.places),
+            coalesce(max(r.used) FILTER (WHERE r.used <= p.places), 0),
+            arg_max(r.score, r.place) FILTER (WHERE r.used <= p.places),
+            arg_max(r.unit_id, r.place) FILTER (WHERE r.used <= p.places)
+        FROM ({table}) p LEFT JOIN {ranked} r ON r.area = p.area GROUP BY p.area, p.places ORDER BY p.area
+    """).fetchall()  # fmt: skip
+    cutoffs = {
+        name: {
+            "places": number, "candidates": candidates, "served": count, "used": used,
+            "closed": count == 0 and (candidates > 0 or number == 0),
+            "score": score if count < candidates else None, "unit_id": unit_id if count < candidates else None,
+        }
+        for name, number, candidates, count, used, score, unit_id in served
+    }  # fmt: skip
+    part = out / "ranks.part"
+    copy(connection, f'SELECT unit_id, area, score, place AS "rank" FROM {ranked} ORDER BY area, place', part)
+    connection.close()
+    part.replace(out / "ranks.parquet")
+    write_whole(known, canonical(cutoffs))
+    return cutoffs
+
+
+def _with_places(plan: Plan, province: str, out: Path, cutoffs: Mapping[str, Any]) -> None:
+    """The final file of a province: candidates beyond the cut-off wait."""
+    final = out / "decisions" / f"{province}.parquet"
+    if final.exists():
+        return
+    assert plan.places is not None  # noqa: S101 - asked by the caller
+    area = {"nation": "''", "province": "substr(region, 1, 2)", "regency": "region"}[plan.places.by]
+    late = []
+    for name, cutoff in cutoffs.items():
+        if cutoff["closed"]:
+            late.append(f"{area} = '{name}'")
+        elif cutoff["score"] is not None:
+            score, unit_id = cutoff["score"], cutoff["unit_id"]
+            late.append(
+                f"{area} = '{name}' AND (score > {score} OR (score = {score} AND unit_id > {unit_id}))"
+            )
+    waits = "outcome = 'eligible' AND (" + " OR ".join(f"({each})" for each in late) + ")" if late else ""
+    _final(plan, out / "work" / f"{province}.parquet", final, waits)
+
+
+# ---- after -------------------------------------------------------------------------------------------------
+
+
+def _finish(
+    plan: Plan, population: Population, out: Path, run: dict[str, Any], cutoffs: Mapping[str, Any]
+) -> Decisions:
+    """Write the manifest last: a folder with a manifest is finished."""
+    rulebook = plan.rulebook
+    files = {
+        f"decisions/{province}.parquet": out / "decisions" / f"{province}.parquet"
+        for province in population.provinces
+    }
+    if plan.places is not None:
+        files["ranks.parquet"] = out / "ranks.parquet"
+    entries = {name: file_entry(path) for name, path in files.items()}
+    manifest = {key: value for key, value in run.items() if key != "engine"} | {
+        "unit": rulebook.unit,
+        "criteria": list(rulebook.criterion_ids),
+        "components": [item.id for item in plan.items],
+        "prices": [item.price for item in plan.items],
+        "cutoffs": dict(cutoffs),
+        "rows": {
+            province: entries[f"decisions/{province}.parquet"].rows for province in population.provinces
+        },
+        "totals": _totals(plan, out),
+        "files": {
+            name: {"bytes": e.bytes, "rows": e.rows, "sha256": e.sha256} for name, e in entries.items()
+        },
+    }
+    write_whole(out / "rulebook.toml", rulebook.raw)
+    write_whole(out / "facts.toml", rulebook.catalogue.raw)
+    write_whole(out / "population.path", str(population.path.resolve()).encode())
+    write_whole(out / "manifest.json", canonical(manifest))
+    shutil.rmtree(out / "work", ignore_errors=True)
+    (out / "run.json").unlink(missing_ok=True)
+    return open_decisions(out)
+
+
+def _totals(plan: Plan, out: Path) -> dict[str, Any]:
+    """Units and money per outcome, and how many units fail or wait for each criterion."""
+    connection = engines.connect(out / "work")
+    rows = f"read_parquet({quoted(out / 'decisions')} || '/*.parquet')"
+    bits = range(len(plan.rulebook.criterion_ids))
+    masks = ", ".join(
+        f"count(*) FILTER (WHERE ({mask} & {1 << bit}) <> 0)"
+        for mask in ("failed", "unknown")
+        for bit in bits
+    )
+    outcomes = connection.execute(
+        f"SELECT outcome, count(*), CAST(sum(amount) AS VARCHAR), CAST(sum(amount_most) AS VARCHAR) "
+        f"FROM {rows} GROUP BY outcome ORDER BY outcome"
+    ).fetchall()
+    counted = connection.execute(f"SELECT {masks} FROM {rows} WHERE outcome <> 'not_found'").fetchall()[0]
+    delivered = connection.execute(
+        "SELECT " + ", ".join(f'CAST(coalesce(sum("{count_column(item.id)}"), 0) AS BIGINT)' for item in plan.items)
+        + f" FROM {rows}"
+    ).fetchall()[0]  # fmt: skip
+    connection.close()
+    by_outcome = {name: {"units": units, "amount": int(amount), "amount_most": int(most)}
+                  for name, units, amount, most in outcomes}  # fmt: skip
+    size = len(bits)
+    return {
+        "outcomes": {name: by_outcome.get(name, {"units": 0, "amount": 0, "amount_most": 0}) for name in OUTCOMES},
+        "criteria": {id_: {"failed": counted[bit], "unknown": counted[size + bit]}
+                     for bit, id_ in enumerate(plan.rulebook.criterion_ids)},
+        "components": {item.id: count for item, count in zip(plan.items, delivered, strict=True)},
+    }  # fmt: skip
+
+
+def reference_date(decisions: Decisions) -> date:
+    """The reference date of decisions."""
+    return date.fromisoformat(decisions.manifest["reference_date"])

@@ -1,0 +1,289 @@
+"""Engines that decide a slice of a population: DuckDB, SQLite, PostgreSQL, and Python case by case.
+
+The three databases run the same SQL text (`sql.statement`); Python runs the evaluator. All give the same
+decisions: a test compares a million families. DuckDB reads and writes the Parquet files for every engine.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from salur.core.faults import InputError
+from salur.core.population.layout import Population
+from salur.core.rules import sql
+from salur.core.rules.evaluate import Evaluator
+from salur.core.rules.plan import Plan
+from salur.core.rules.rows import cases
+
+NAMES = ("duckdb", "sqlite", "postgres", "python")
+MEMORY_MOST = "1GB"
+BATCH = 20_000
+# Ranks within an area: the n-th, and how many places are taken with this unit.
+RANKS = """SELECT unit_id, area, score, ROW_NUMBER() OVER (PARTITION BY area ORDER BY score, unit_id) AS place,
+ CAST(SUM(persons) OVER (PARTITION BY area ORDER BY score, unit_id ROWS UNBOUNDED PRECEDING) AS BIGINT) AS used
+ FROM {candidates} c"""
+RANK_COLUMNS = ("unit_id", "area", "score", "place", "used")
+
+
+class Engine(Protocol):
+    """Decides one province, and ranks the candidates of all."""
+
+    name: str
+
+    def decide(self, plan: Plan, population: Population, province: str, target: Path) -> None:
+        """Write the columns of `sql.columns(plan)` for every unit of a province, in the order of the population."""
+
+    def rank(self, candidates: Path, target: Path) -> None:
+        """Write RANK_COLUMNS for the candidates (unit_id, area, score, persons), by area and place."""
+
+
+def engine(name: str, work: Path, postgres_url: str | None = None) -> Engine:
+    """The engine of a name. `work` is a folder for what does not fit in memory."""
+    if name == "duckdb":
+        return DuckDB(work)
+    if name == "sqlite":
+        return SQLite(work)
+    if name == "python":
+        return Python(work)
+    if name == "postgres":
+        if not postgres_url:
+            raise InputError.of(
+                "The engine postgres needs SALUR_POSTGRES_URL, like postgresql://user@host/name."
+            )
+        return Postgres(work, postgres_url)
+    raise InputError.of("There is no engine {name}; there are {all}.", name=name, all=", ".join(NAMES))
+
+
+def connect(work: Path) -> duckdb.DuckDBPyConnection:
+    """A DuckDB that spills into `work` instead of growing."""
+    return duckdb.connect(config={"memory_limit": MEMORY_MOST, "temp_directory": str(work / "spill")})
+
+
+def quoted(path: Path) -> str:
+    """A path as an SQL string."""
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
+    """Write a query's rows to a Parquet file; the query orders them, so that the bytes repeat."""
+    connection.execute(f"COPY ({query}) TO {quoted(target)} (FORMAT parquet, COMPRESSION zstd)").fetchall()
+
+
+def source(population: Population, families: str, persons: str) -> sql.Source:
+    """Where the rows of a population are, for `sql.statement`."""
+    as_of = {name: held.as_of for name, held in population.facts.items()}
+    return sql.Source(families, persons, as_of, population.as_of_columns)
+
+
+class DuckDB:
+    """Reads and writes Parquet directly; the default."""
+
+    name = "duckdb"
+
+    def __init__(self, work: Path) -> None:
+        self.connection = connect(work)
+
+    def decide(self, plan: Plan, population: Population, province: str, target: Path) -> None:
+        tables = [f"read_parquet({quoted(path)})" for path in _files(population, province)]
+        text = sql.statement(plan, source(population, *tables), sql.DUCKDB)
+        names = ", ".join(sql.columns(plan))
+        copy(self.connection, f"SELECT {names} FROM ({text}) ORDER BY region, family_id, unit_id", target)
+
+    def rank(self, candidates: Path, target: Path) -> None:
+        text = RANKS.format(candidates=f"read_parquet({quoted(candidates)})")
+        copy(self.connection, f"SELECT * FROM ({text}) ORDER BY area, place", target)
+
+
+class _Rows:
+    """An engine whose rows come to Python: they are written in the order of the population."""
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+        self.connection = connect(work)
+
+    def write(
+        self, rows: Iterable[tuple[Any, ...]], schema: Mapping[str, pa.DataType], order: str, target: Path
+    ) -> None:
+        loose = target.with_suffix(".loose")
+        arrow = pa.schema(list(schema.items()))
+        stream = iter(rows)
+        with pq.ParquetWriter(loose, arrow) as writer:
+            while batch := [row for row, _ in zip(stream, range(BATCH), strict=False)]:
+                columns = [list(column) for column in zip(*batch, strict=True)]
+                writer.write_batch(pa.record_batch(columns, schema=arrow))
+        copy(self.connection, f"SELECT * FROM read_parquet({quoted(loose)}) ORDER BY {order}", target)
+        loose.unlink()
+
+    def read(self, path: Path, columns: str = "*") -> Iterator[tuple[Any, ...]]:
+        cursor = self.connection.cursor().execute(f"SELECT {columns} FROM read_parquet({quoted(path)})")
+        while batch := cursor.fetchmany(BATCH):
+            yield from batch
+
+    def write_decisions(self, rows: Iterable[tuple[Any, ...]], plan: Plan, target: Path) -> None:
+        text = {"region", "outcome"}
+        schema = {name: pa.string() if name in text else pa.int64() for name in sql.columns(plan)}
+        self.write(rows, schema, "region, family_id, unit_id", target)
+
+    def write_ranks(self, rows: Iterable[tuple[Any, ...]], target: Path) -> None:
+        schema = {name: pa.string() if name == "area" else pa.int64() for name in RANK_COLUMNS}
+        self.write(rows, schema, "area, place", target)
+
+
+class SQLite(_Rows):
+    """The same SQL on SQLite, loaded from Parquet into a file that is thrown away."""
+
+    name = "sqlite"
+    dialect = sql.SQLITE
+
+    def decide(self, plan: Plan, population: Population, province: str, target: Path) -> None:
+        file = self.work / "slice.sqlite"
+        file.unlink(missing_ok=True)
+        with closing(sqlite3.connect(file, isolation_level=None)) as database:
+            database.execute("PRAGMA journal_mode = OFF")
+            database.execute("PRAGMA synchronous = OFF")
+            for table, path in zip(("families", "persons"), _files(population, province), strict=True):
+                columns = needed(plan, population, table)
+                database.execute(f"CREATE TABLE {table} ({', '.join(self._declared(columns))})")
+                marks = ", ".join("?" * len(columns))
+                shown = ", ".join(
+                    f'CAST("{name}" AS VARCHAR)' if type_ == "DATE" else f'"{name}"'
+                    for name, type_ in columns.items()
+                )
+                database.execute("BEGIN")
+                database.executemany(f"INSERT INTO {table} VALUES ({marks})", self.read(path, shown))
+                database.execute("COMMIT")
+            text = sql.statement(plan, source(population, "families", "persons"), self.dialect)
+            rows = database.execute(f"SELECT {', '.join(sql.columns(plan))} FROM ({text})")
+            self.write_decisions(rows, plan, target)
+        file.unlink()
+
+    def rank(self, candidates: Path, target: Path) -> None:
+        with closing(sqlite3.connect("", isolation_level=None)) as database:
+            database.execute(
+                "CREATE TABLE candidates (unit_id BIGINT, area TEXT, score BIGINT, persons BIGINT)"
+            )
+            database.execute("BEGIN")
+            database.executemany("INSERT INTO candidates VALUES (?, ?, ?, ?)", self.read(candidates))
+            database.execute("COMMIT")
+            self.write_ranks(database.execute(RANKS.format(candidates="candidates")), target)
+
+    def _declared(self, columns: Mapping[str, str]) -> list[str]:
+        types = {"DATE": "TEXT", "VARCHAR": "TEXT"}
+        return [f'"{name}" {types.get(type_, type_)}' for name, type_ in columns.items()]
+
+
+class Postgres(_Rows):
+    """The same SQL on PostgreSQL, loaded from Parquet into temporary tables."""
+
+    name = "postgres"
+    dialect = sql.POSTGRES
+
+    def __init__(self, work: Path, url: str) -> None:
+        super().__init__(work)
+        try:
+            import psycopg
+        except ImportError:
+            raise InputError.of("The engine postgres needs psycopg: pip install 'salur[postgres]'.") from None
+        try:
+            self.database = psycopg.connect(url, autocommit=True)
+        except psycopg.OperationalError as error:
+            why = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
+            raise InputError.of("PostgreSQL cannot be reached: {why}.", why=why) from None
+
+    def decide(self, plan: Plan, population: Population, province: str, target: Path) -> None:
+        with self.database.transaction(force_rollback=True):
+            for table, path in zip(("families", "persons"), _files(population, province), strict=True):
+                self.load(table, needed(plan, population, table), path)
+            text = sql.statement(plan, source(population, "families", "persons"), self.dialect)
+            self.write_decisions(
+                self.stream(f"SELECT {', '.join(sql.columns(plan))} FROM ({text}) d"), plan, target
+            )
+
+    def rank(self, candidates: Path, target: Path) -> None:
+        columns = {"unit_id": "BIGINT", "area": "VARCHAR", "score": "BIGINT", "persons": "BIGINT"}
+        with self.database.transaction(force_rollback=True):
+            self.load("candidates", columns, candidates)
+            self.write_ranks(self.stream(RANKS.format(candidates="candidates")), target)
+
+    def stream(self, text: str) -> Iterator[tuple[Any, ...]]:
+        with self.database.cursor(name="decisions") as cursor:
+            cursor.itersize = BATCH
+            yield from cursor.execute(text.encode())
+
+    def load(self, table: str, columns: Mapping[str, str], path: Path) -> None:
+        declared = ", ".join(f'"{name}" {type_}' for name, type_ in columns.items())
+        file = self.work / f"{table}.csv"
+        names = ", ".join(f'"{name}"' for name in columns)
+        self.connection.execute(
+            f"COPY (SELECT {names} FROM read_parquet({quoted(path)})) TO {quoted(file)} (FORMAT csv, HEADER false)"
+        ).fetchall()
+        with self.database.cursor() as cursor:
+            cursor.execute(f"CREATE TEMP TABLE {table} ({declared}) ON COMMIT DROP".encode())
+            with (
+                cursor.copy(f"COPY {table} FROM STDIN (FORMAT csv)".encode()) as into,
+                file.open("rb") as stream,
+            ):
+                while block := stream.read(1 << 20):
+                    into.write(block)
+            cursor.execute(f"ANALYZE {table}".encode())
+        file.unlink()
+
+
+class Python(_Rows):
+    """Every case one by one, as the citizen's page decides it."""
+
+    name = "python"
+
+    def decide(self, plan: Plan, population: Population, province: str, target: Path) -> None:
+        evaluator = Evaluator(plan)
+
+        def rows() -> Iterator[tuple[Any, ...]]:
+            for case in cases(population, plan.rulebook.catalogue, province, plan.on):
+                who = [member.person_id for member in case.members] if evaluator.person else [None]
+                for person_id in who:
+                    d = evaluator.decide(case, person_id)
+                    rank = (d.score, d.persons) if plan.places else ()
+                    yield (d.unit_id, d.family_id, case.region, d.outcome, d.failed, d.unknown, d.amount,
+                           d.amount_most, *d.counts, *rank)  # fmt: skip
+
+        self.write_decisions(rows(), plan, target)
+
+    def rank(self, candidates: Path, target: Path) -> None:
+        def rows() -> Iterator[tuple[Any, ...]]:
+            area, place, used = None, 0, 0
+            for unit_id, own_area, score, persons in sorted(
+                self.read(candidates), key=lambda r: (r[1], r[2], r[0])
+            ):
+                if own_area != area:
+                    area, place, used = own_area, 0, 0
+                place, used = place + 1, used + persons
+                yield unit_id, area, score, place, used
+
+        self.write_ranks(rows(), target)
+
+
+def needed(plan: Plan, population: Population, table: str) -> dict[str, str]:
+    """The columns that a plan reads from a table, with their SQL types."""
+    columns = {"family_id": "BIGINT"}
+    columns |= (
+        {"person_id": "BIGINT"} if table == "persons"
+        else {"region": "VARCHAR", "found": "BOOLEAN", "members_known": "BOOLEAN"}
+    )  # fmt: skip
+    for fact in plan.facts:
+        if fact.personal is (table == "persons"):
+            columns[fact.name] = sql.POSTGRES.types[fact.type]
+            if fact.name in population.as_of_columns:
+                columns[f"{fact.name}__as_of"] = "DATE"
+    return columns
+
+
+def _files(population: Population, province: str) -> tuple[Path, Path]:
+    return population.families(province), population.persons(province)

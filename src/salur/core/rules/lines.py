@@ -1,0 +1,84 @@
+"""Decision lines: the one text of a decision, compared between engines, logged and signed.
+
+`decision/v1|programme|rulebook sha256|reference date|unit id|outcome|failed|unknown|amount|amount_most|c1,c2,…|rank|case sha256`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from salur.core.faults import InputError
+from salur.core.population.catalogue import Catalogue
+from salur.core.population.layout import Population
+from salur.core.rules import cases, engines
+from salur.core.rules.decide import Decisions, count_column, reference_date
+from salur.core.rules.engines import quoted
+from salur.core.rules.evaluate import Decision
+from salur.core.rules.plan import Plan
+from salur.core.rules.rows import cases as cases_of
+
+
+def line(plan: Plan, decision: Decision, case: cases.Case, rank: int | None = None) -> str:
+    """The line of one decision."""
+    return _line(
+        (plan.rulebook.id, plan.rulebook.sha256, plan.on.isoformat()),
+        (
+            decision.unit_id,
+            decision.outcome,
+            decision.failed,
+            decision.unknown,
+            decision.amount,
+            decision.amount_most,
+        ),
+        decision.counts,
+        rank,
+        cases.sha256(case),
+    )
+
+
+def lines(decisions: Decisions, population: Population, catalogue: Catalogue) -> Iterator[str]:
+    """The lines of a folder of decisions, in the order of its files."""
+    manifest = decisions.manifest
+    if population.id != manifest["population"]:
+        raise InputError.at(population.path, "These decisions were made from another population ({id}…).",
+                            id=manifest["population"][:12])  # fmt: skip
+    head = (manifest["programme"], manifest["rulebook"], manifest["reference_date"])
+    fixed = ("unit_id", "outcome", "failed", "unknown", "amount", "amount_most")
+    counts = [f'd."{count_column(name)}"' for name in manifest["components"]]
+    ranked = (decisions.path / "ranks.parquet").exists()
+    rank, join = ("NULL", "")
+    if ranked:
+        rank, join = "r.rank", f"LEFT JOIN read_parquet({quoted(decisions.ranks)}) r ON r.unit_id = d.unit_id"
+    for province in decisions.provinces:
+        connection = engines.connect(decisions.path / "work")
+        families = cases_of(population, catalogue, province, reference_date(decisions))
+        case, digest = None, ""
+        cursor = connection.execute(
+            f"SELECT d.family_id, {rank}, {', '.join(f'd.{name}' for name in fixed)}, {', '.join(counts)} "
+            f"FROM read_parquet({quoted(decisions.file(province))}, file_row_number = true) d {join} "
+            "ORDER BY d.file_row_number"
+        )
+        while rows := cursor.fetchmany(10_000):
+            for row in rows:
+                while case is None or case.family_id != row[0]:
+                    case = next(families)
+                    digest = ""
+                digest = digest or cases.sha256(case)
+                yield _line(head, row[2:8], row[8:], row[1], digest)
+        connection.close()
+
+
+def where_population(decisions: Decisions) -> Path | None:
+    """Where the population was when it was decided, if that was written down."""
+    try:
+        return Path((decisions.path / "population.path").read_text("utf-8"))
+    except OSError:
+        return None
+
+
+def _line(
+    head: tuple[str, ...], fixed: tuple[object, ...], counts: tuple[int, ...], rank: int | None, digest: str
+) -> str:
+    shown = ("decision/v1", *head, *fixed, ",".join(map(str, counts)), "" if rank is None else rank, digest)
+    return "|".join(map(str, shown))

@@ -1,0 +1,378 @@
+"""A plan → one portable SQL text that decides a whole population: DuckDB, SQLite, PostgreSQL and Spark.
+
+SQL's own NULL is Kleene's unknown for and, or and not. Where SQL differs, the text spells it out: any, all,
+count and sum over members (SQL skips NULL), min and max (engines disagree), and the member of whom nothing is
+known. Only the date literal and the name of the text type differ between engines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from salur.core.rules import nodes
+from salur.core.rules.cases import oldest
+from salur.core.rules.nodes import Literal, Node
+from salur.core.rules.plan import NO_LIMIT, Item, Plan
+from salur.core.rules.simplify import of_nobody, simplify
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What differs between engines."""
+
+    name: str
+    date: Callable[[date], str]
+    types: Mapping[str, str]
+    quote: str = '"'
+
+
+_TYPES = {"boolean": "BOOLEAN", "integer": "BIGINT", "date": "DATE", "category": "VARCHAR"}
+DUCKDB = Dialect("duckdb", lambda day: f"DATE '{day}'", _TYPES)
+POSTGRES = Dialect("postgres", lambda day: f"DATE '{day}'", _TYPES)
+SPARK = Dialect("spark", lambda day: f"DATE '{day}'", _TYPES | {"category": "STRING"}, "`")
+SQLITE = Dialect("sqlite", lambda day: f"'{day}'", _TYPES | {"date": "TEXT", "category": "TEXT"})
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the rows are: table expressions, and how old each fact is (columns `<fact>__as_of` where by row)."""
+
+    families: str
+    persons: str
+    as_of: Mapping[str, date]
+    as_of_columns: frozenset[str]
+
+
+def columns(plan: Plan) -> tuple[str, ...]:
+    """The columns of the statement, in order."""
+    counts = tuple(f"c{item.index}" for item in plan.items)
+    rank = ("score", "persons") if plan.places else ()
+    return (
+        "unit_id",
+        "family_id",
+        "region",
+        "outcome",
+        "failed",
+        "unknown",
+        "amount",
+        "amount_most",
+        *counts,
+        *rank,
+    )
+
+
+def statement(plan: Plan, source: Source, dialect: Dialect = DUCKDB) -> str:
+    """The SELECT that decides every unit, before the quota. Rows come in no order."""
+    return _Writer(plan, source, dialect).statement()
+
+
+class _Writer:
+    """Writes the layers of the statement from the inside out."""
+
+    def __init__(self, plan: Plan, source: Source, dialect: Dialect) -> None:
+        self.plan = plan
+        self.source = source
+        self.dialect = dialect
+        self.person_unit = plan.rulebook.unit == "person"
+        self.criteria = [simplify(tree) for tree in plan.criteria]
+        self.trees = {item.index: simplify(item.tree) for item in plan.items if item.tree is not None}
+        self.eaches = [item for item in plan.dearest_first if item.kind == "each"]
+        at_top = [*self.criteria, *(self.trees[item.index] for item in plan.items if item.kind == "when")]
+        self.aggregates: dict[nodes.Aggregate, int] = {}
+        for tree in at_top:
+            for node in nodes.walk(tree):
+                if isinstance(node, nodes.Aggregate):
+                    self.aggregates.setdefault(node, len(self.aggregates))
+        self.counts_persons = bool(plan.places and plan.places.counts == "persons" and not self.person_unit)
+        # A test that one member passes, written once however often it is used.
+        bodies = [node.part for node in self.aggregates] + [self.trees[item.index] for item in self.eaches]
+        self.tests = {tree: f"t{index}" for index, tree in enumerate(dict.fromkeys(bodies))}
+
+    # ---- expressions ----
+
+    def sql(self, node: Node) -> str:
+        """The SQL of a tree; the fact x is the column f_x, aggregates are the columns g0, g1 …"""
+        match node:
+            case Literal(None):
+                return "CAST(NULL AS BOOLEAN)"
+            case Literal(value):
+                return self.constant(value)
+            case nodes.Fact(name, _, _):
+                return f"f_{name}"
+            case nodes.Not(part):
+                return f"(NOT {self.sql(part)})"
+            case nodes.And(parts):
+                return "(" + " AND ".join(map(self.sql, parts)) + ")"
+            case nodes.Or(parts):
+                return "(" + " OR ".join(map(self.sql, parts)) + ")"
+            case nodes.Compare(op, left, right):
+                sign = {"==": "=", "!=": "<>"}.get(op, op)
+                return f"({self.sql(left)} {sign} {self.sql(right)})"
+            case nodes.Among(part, values):
+                return f"({self.sql(part)} IN ({', '.join(map(self.constant, values))}))"
+            case nodes.Arithmetic(operator, left, right):
+                return f"({self.sql(left)} {operator} {self.sql(right)})"
+            case nodes.Extreme(which, parts):
+                return self.extreme(which, [self.sql(part) for part in parts])
+            case nodes.Aggregate():
+                return f"g{self.aggregates[node]}"
+        raise TypeError(f"{type(node).__name__} must be bound before it is compiled")
+
+    def constant(self, value: object) -> str:
+        if isinstance(value, bool):
+            return "TRUE" if value else "FALSE"
+        if isinstance(value, date):
+            return self.dialect.date(value)
+        return f"'{value}'" if isinstance(value, str) else str(value)
+
+    def extreme(self, which: str, parts: Sequence[str]) -> str:
+        sign = "<=" if which == "min" else ">="
+        best = parts[0]
+        for part in parts[1:]:
+            best = f"(CASE WHEN {best} {sign} {part} THEN {best} WHEN {best} > {part} OR {best} < {part} THEN {part} END)"
+        return best
+
+    # ---- layers ----
+
+    def facts(self, personal: bool, table: str) -> list[str]:
+        """The facts that are read, stale values as NULL."""
+        catalogue = self.plan.rulebook.catalogue
+        shown = []
+        for fact in self.plan.facts:
+            if fact.personal is not personal:
+                continue
+            name, oldest_, quote = (
+                fact.name,
+                oldest(catalogue.facts[fact.name], self.plan.on),
+                self.dialect.quote,
+            )
+            value, dated = (f"{table}.{quote}{name}{ending}{quote}" for ending in ("", "__as_of"))
+            as_of = self.source.as_of.get(name, self.plan.on)
+            if oldest_ is not None and name in self.source.as_of_columns:
+                fresh = f"{dated} >= {self.dialect.date(oldest_)}"
+                if as_of >= oldest_:
+                    fresh += f" OR {dated} IS NULL"
+                value = f"CASE WHEN {fresh} THEN {value} END"
+            elif oldest_ is not None and as_of < oldest_:
+                value = f"CAST(NULL AS {self.dialect.types[fact.type]})"
+            shown.append(f"{value} AS f_{name}")
+        return shown
+
+    def family(self) -> str:
+        rows = ["f.family_id", "f.region", "f.found", "f.members_known", *self.facts(False, "f")]
+        return f"SELECT {', '.join(rows)} FROM {self.source.families} f"
+
+    def person(self) -> str:
+        rows = ["p.family_id", "p.person_id", *self.facts(True, "p")]
+        return f"SELECT {', '.join(rows)} FROM {self.source.persons} p"
+
+    def members(self) -> str:
+        """What each member passes: a column a test."""
+        family_facts = {fact.name for tree in self.tests for fact in nodes.facts(tree) if not fact.personal}
+        tests = ", ".join(f"{self.sql(tree)} AS {name}" for tree, name in self.tests.items())
+        rows = f"({self.person()}) p"
+        if family_facts:
+            own = ", ".join(f"f.f_{name}" for name in sorted(family_facts))
+            rows = f"(SELECT p.*, {own} FROM {rows} JOIN ({self.family()}) f ON f.family_id = p.family_id) p"
+        return f"SELECT family_id{', ' if tests else ''}{tests} FROM {rows}"
+
+    def chosen(self) -> str:
+        """The component that each member takes, if one_per_member: for certain, and at most; -1 is none."""
+        if not (self.plan.one_per_member and self.eaches):
+            return self.members()
+        sure = " ".join(f"WHEN {self.test(item)} THEN {item.index}" for item in self.eaches)
+        possible = " ".join(
+            f"WHEN {self.test(item)} OR {self.test(item)} IS NULL THEN {item.index}" for item in self.eaches
+        )
+        return (
+            f"SELECT m.*, CASE {sure} ELSE -1 END AS sure, CASE {possible} ELSE -1 END AS possible "
+            f"FROM ({self.members()}) m"
+        )
+
+    def test(self, item: Item) -> str:
+        return self.tests[self.trees[item.index]]
+
+    def sums(self) -> str:
+        """One row a family: its aggregates and how many members each component serves."""
+        made: list[str] = []
+        for node, index in self.aggregates.items():
+            test = self.tests[node.part]
+            if node.kind in ("any", "all"):
+                # 2: one member decides, 1: one is unknown, 0: neither
+                yes, no = (test, f"NOT {test}") if node.kind == "any" else (f"NOT {test}", test)
+                made.append(f"MAX(CASE WHEN {yes} THEN 2 WHEN {no} THEN 0 ELSE 1 END) AS a{index}")
+            else:
+                made.append(f"MAX(CASE WHEN {test} IS NULL THEN 1 ELSE 0 END) AS u{index}")
+                total = f"COUNT(CASE WHEN {test} THEN 1 END)" if node.kind == "count" else f"SUM({test})"
+                made.append(f"CAST({total} AS BIGINT) AS a{index}")
+        for item in self.eaches:
+            k = item.index
+            if self.plan.one_per_member:
+                made.append(f"COUNT(CASE WHEN sure = {k} THEN 1 END) AS s{k}")
+                made.append(f"COUNT(CASE WHEN possible = {k} THEN 1 END) AS p{k}")
+            else:
+                test = self.test(item)
+                made.append(f"COUNT(CASE WHEN {test} THEN 1 END) AS s{k}")
+                made.append(f"COUNT(CASE WHEN {test} OR {test} IS NULL THEN 1 END) AS p{k}")
+        if self.counts_persons:
+            made.append("COUNT(*) AS n")
+        return f"SELECT family_id, {', '.join(made)} FROM ({self.chosen()}) m GROUP BY family_id"
+
+    def units(self) -> str:
+        """One row a unit: its facts, its aggregates resolved (g0 …), its components counted (s0, p0 …)."""
+        shown = ["f.*"]
+        rows = f"({self.family()}) f"
+        if self.person_unit:
+            own = ["p.person_id", *(f"p.f_{fact.name}" for fact in self.plan.facts if fact.personal)]
+            shown += own
+            rows += f" JOIN ({self.person()}) p ON p.family_id = f.family_id"
+        needs_sums = bool(self.aggregates or self.eaches or self.counts_persons)
+        if needs_sums:
+            rows += f" LEFT JOIN ({self.sums()}) a ON a.family_id = f.family_id"
+        shown += [f"{self.resolved(node, index)} AS g{index}" for node, index in self.aggregates.items()]
+        for item in self.eaches:
+            shown.append(
+                f"{self.with_nobody(f's{item.index}', self.nobody_takes(item, True))} AS s{item.index}"
+            )
+            shown.append(
+                f"{self.with_nobody(f'p{item.index}', self.nobody_takes(item, False))} AS p{item.index}"
+            )
+        if self.counts_persons:
+            shown.append("COALESCE(a.n, 0) + CASE WHEN f.members_known THEN 0 ELSE 1 END AS n")
+        return f"SELECT {', '.join(shown)} FROM {rows}"
+
+    def resolved(self, node: nodes.Aggregate, index: int) -> str:
+        """An aggregate with the member of whom nothing is known."""
+        nobody = of_nobody(node.part)
+        if node.kind in ("any", "all"):
+            verdict, other = ("TRUE", "FALSE") if node.kind == "any" else ("FALSE", "TRUE")
+            decides = nobody if node.kind == "any" else simplify(nodes.Not(nobody))
+            first, second = f"a.a{index} = 2", f"a.a{index} = 1"
+            if decides != Literal(None):
+                first += f" OR (NOT f.members_known AND {self.sql(decides)})"
+            if decides not in (Literal(True), Literal(False)):
+                second += f" OR (NOT f.members_known AND {self.sql(decides)} IS NULL)"
+            return f"CASE WHEN {first} THEN {verdict} WHEN {second} THEN NULL ELSE {other} END"
+        known = f"COALESCE(a.a{index}, 0)"
+        if node.kind == "count" and nobody != Literal(None):
+            known += f" + CASE WHEN NOT f.members_known AND {self.sql(nobody)} THEN 1 ELSE 0 END"
+        unknown = f"a.u{index} = 1"
+        if nobody not in (Literal(True), Literal(False)):
+            unknown += f" OR (NOT f.members_known AND {self.sql(nobody)} IS NULL)"
+        return f"CASE WHEN {unknown} THEN NULL ELSE {known} END"
+
+    def nobody_takes(self, item: Item, sure: bool) -> str | None:
+        """When the member of whom nothing is known takes this component; None: never."""
+
+        def holds(of: Item) -> str | None:
+            tree = of_nobody(self.trees[of.index])
+            if isinstance(tree, Literal):
+                return "TRUE" if tree.value or (tree.value is None and not sure) else None
+            sql = self.sql(tree)
+            return f"({sql})" if sure else f"({sql} OR {sql} IS NULL)"
+
+        mine = holds(item)
+        if mine is None or not self.plan.one_per_member:
+            return mine
+        for dearer in self.eaches[: self.eaches.index(item)]:
+            if (theirs := holds(dearer)) is not None:
+                # a component that holds for certain or may hold, before this one, takes the member away
+                mine = None if theirs == "TRUE" else f"{mine} AND NOT COALESCE({theirs}, FALSE)"
+            if mine is None:
+                return None
+        return mine
+
+    def with_nobody(self, column: str, takes: str | None) -> str:
+        known = f"COALESCE(a.{column}, 0)"
+        if takes is None:
+            return known
+        condition = "" if takes == "TRUE" else f" AND {takes}"
+        return f"{known} + CASE WHEN NOT f.members_known{condition} THEN 1 ELSE 0 END"
+
+    def judged(self) -> str:
+        """The criteria as columns k0 …, the components cut to their most (s0, p0 …)."""
+        shown = [f"{self.sql(tree)} AS k{index}" for index, tree in enumerate(self.criteria)]
+        for item in self.plan.items:
+            k = item.index
+            if item.kind == "each":
+                sure, possible = self.least(f"s{k}", item.most), self.least(f"p{k}", item.most)
+            elif item.kind == "when":
+                test = self.sql(self.trees[k])
+                sure = f"CASE WHEN {test} THEN 1 ELSE 0 END"
+                possible = f"CASE WHEN NOT {test} THEN 0 ELSE 1 END"
+            else:
+                sure = possible = "1"
+            shown += [f"{sure} AS s{k}", f"{possible} AS p{k}"]
+        if self.plan.places:
+            shown.append(f"f_{self.plan.places.rank.name} AS score")
+            shown.append(("n" if self.counts_persons else "1") + " AS persons")
+        unit = "person_id" if self.person_unit else "family_id"
+        return (
+            f"SELECT {unit} AS unit_id, family_id, region, found, {', '.join(shown)} FROM ({self.units()}) u"
+        )
+
+    @staticmethod
+    def least(column: str, most: int) -> str:
+        return column if most == NO_LIMIT else f"CASE WHEN {column} < {most} THEN {column} ELSE {most} END"
+
+    def filled(self) -> str:
+        """The slots filled dearest first: what a component gets is the growth of the sum, capped at the slots."""
+        if self.plan.slots == NO_LIMIT:
+            return self.judged()
+        order = [item.index for item in self.plan.dearest_first]
+        sums, taken = [], []
+        for kind in "sp":
+            for place, k in enumerate(order):
+                total = " + ".join(f"{kind}{j}" for j in order[: place + 1])
+                sums.append(f"{total} AS {kind}t{k}")
+                upto = self.least(f"{kind}t{k}", self.plan.slots)
+                before = self.least(f"{kind}t{order[place - 1]}", self.plan.slots) if place else "0"
+                taken.append(f"{upto} - ({before}) AS {kind}{k}")
+        keep = ["unit_id", "family_id", "region", "found", *(f"k{i}" for i in range(len(self.criteria)))]
+        keep += ["score", "persons"] if self.plan.places else []
+        inner = f"SELECT j.*, {', '.join(sums)} FROM ({self.judged()}) j"
+        return f"SELECT {', '.join([*keep, *taken])} FROM ({inner}) j"
+
+    def masked(self) -> str:
+        """failed and unknown as bit masks, money as sums."""
+        size = len(self.criteria)
+        failed = [f"CASE WHEN NOT k{i} THEN {1 << i} ELSE 0 END" for i in range(size)]
+        unknown = [f"CASE WHEN k{i} IS NULL THEN {1 << i} ELSE 0 END" for i in range(size)]
+        sure, possible = (" + ".join(f"{kind}{item.index}" for item in self.plan.items) for kind in "sp")
+        failed.append(f"CASE WHEN {possible} = 0 THEN {1 << size} ELSE 0 END")
+        unknown.append(f"CASE WHEN {possible} > 0 AND {sure} = 0 THEN {1 << size} ELSE 0 END")
+        if self.plan.places:
+            unknown.append(f"CASE WHEN score IS NULL THEN {1 << size + 1} ELSE 0 END")
+        kept = ["unit_id", "family_id", "region", "found"]
+        kept += ["score", "persons"] if self.plan.places else []
+        kept += [f"{kind}{item.index}" for item in self.plan.items for kind in "sp"]
+        return (
+            f"SELECT {', '.join(kept)}, CAST({' + '.join(failed)} AS BIGINT) AS failed, "
+            f"CAST({' + '.join(unknown)} AS BIGINT) AS unknown FROM ({self.filled()}) c"
+        )
+
+    def statement(self) -> str:
+        eligible = "found AND failed = 0 AND unknown = 0"
+        open_ = "NOT found OR failed = 0"
+        outcome = (
+            "CASE WHEN NOT found THEN 'not_found' WHEN failed <> 0 THEN 'not_eligible' "
+            "WHEN unknown <> 0 THEN 'needs_data' ELSE 'eligible' END"
+        )
+        money = [item for item in self.plan.items if item.price]
+        amount, most = (
+            " + ".join(f"CAST({item.price} AS BIGINT) * {kind}{item.index}" for item in money) or "0"
+            for kind in "sp"
+        )
+        shown = [
+            "unit_id", "family_id", "region", f"{outcome} AS outcome", "failed", "unknown",
+            f"CAST(CASE WHEN {eligible} THEN {amount} ELSE 0 END AS BIGINT) AS amount",
+            f"CAST(CASE WHEN {eligible} AND {amount} > {most} THEN {amount} WHEN {open_} THEN {most} ELSE 0 END "
+            "AS BIGINT) AS amount_most",
+            *(f"CAST(CASE WHEN {eligible} THEN s{item.index} ELSE 0 END AS BIGINT) AS c{item.index}"
+              for item in self.plan.items),
+        ]  # fmt: skip
+        if self.plan.places:
+            shown += ["CAST(score AS BIGINT) AS score", "CAST(persons AS BIGINT) AS persons"]
+        return f"SELECT {', '.join(shown)} FROM ({self.masked()}) d"
