@@ -240,7 +240,8 @@ def _final(plan: Plan, decided: Path, final: Path, waits: str) -> None:
         )
         shown.append(f'{expression} AS "{names.get(column, column)}"')
     part = final.with_suffix(".part")
-    query = f"SELECT {', '.join(shown)} FROM read_parquet({quoted(decided)}, file_row_number = true) ORDER BY file_row_number"
+    rows = f"read_parquet({quoted(decided)}, file_row_number = true)"
+    query = f"SELECT {', '.join(shown)} FROM {rows} ORDER BY file_row_number"
     with_connection = engines.connect(final.parent.parent / "work")
     try:
         copy(with_connection, query, part)

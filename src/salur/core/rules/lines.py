@@ -1,6 +1,7 @@
 """Decision lines: the one text of a decision, compared between engines, logged and signed.
 
-`decision/v1|programme|rulebook sha256|reference date|unit id|outcome|failed|unknown|amount|amount_most|c1,c2,…|rank|case sha256`
+`decision/v1|programme|rulebook sha256|reference date|unit id|outcome|failed|unknown|amount|amount_most|
+c1,c2,…|rank|case sha256`, in one line of UTF-8.
 """
 
 from __future__ import annotations

@@ -2,13 +2,13 @@
 
 SQL's own NULL is Kleene's unknown for and, or and not. Where SQL differs, the text spells it out: any, all,
 count and sum over members (SQL skips NULL), min and max (engines disagree), and the member of whom nothing is
-known. Only the date literal and the name of the text type differ between engines.
+known. Only the date literal, the name of the text type and of LEAST differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 from salur.core.rules import nodes
@@ -26,13 +26,19 @@ class Dialect:
     date: Callable[[date], str]
     types: Mapping[str, str]
     quote: str = '"'
+    extremes: Mapping[str, str] = field(default_factory=lambda: {"min": "LEAST", "max": "GREATEST"})
 
 
 _TYPES = {"boolean": "BOOLEAN", "integer": "BIGINT", "date": "DATE", "category": "VARCHAR"}
 DUCKDB = Dialect("duckdb", lambda day: f"DATE '{day}'", _TYPES)
 POSTGRES = Dialect("postgres", lambda day: f"DATE '{day}'", _TYPES)
 SPARK = Dialect("spark", lambda day: f"DATE '{day}'", _TYPES | {"category": "STRING"}, "`")
-SQLITE = Dialect("sqlite", lambda day: f"'{day}'", _TYPES | {"date": "TEXT", "category": "TEXT"})
+SQLITE = Dialect(
+    "sqlite",
+    lambda day: f"'{day}'",
+    _TYPES | {"date": "TEXT", "category": "TEXT"},
+    extremes={"min": "MIN", "max": "MAX"},
+)
 
 
 @dataclass(frozen=True)
@@ -114,8 +120,8 @@ class _Writer:
                 return f"({self.sql(part)} IN ({', '.join(map(self.constant, values))}))"
             case nodes.Arithmetic(operator, left, right):
                 return f"({self.sql(left)} {operator} {self.sql(right)})"
-            case nodes.Extreme(which, parts):
-                return self.extreme(which, [self.sql(part) for part in parts])
+            case nodes.Extreme():
+                return self.extreme(node)
             case nodes.Aggregate():
                 return f"g{self.aggregates[node]}"
         raise TypeError(f"{type(node).__name__} must be bound before it is compiled")
@@ -127,12 +133,20 @@ class _Writer:
             return self.dialect.date(value)
         return f"'{value}'" if isinstance(value, str) else str(value)
 
-    def extreme(self, which: str, parts: Sequence[str]) -> str:
-        sign = "<=" if which == "min" else ">="
-        best = parts[0]
-        for part in parts[1:]:
-            best = f"(CASE WHEN {best} {sign} {part} THEN {best} WHEN {best} > {part} OR {best} < {part} THEN {part} END)"
-        return best
+    def extreme(self, node: nodes.Extreme) -> str:
+        """Engines disagree on the least of a number and NULL, so the leaves are asked first."""
+        leaves = dict.fromkeys(map(self.sql, _leaves(node)))
+        unknown = " OR ".join(f"{leaf} IS NULL" for leaf in leaves)
+        return f"(CASE WHEN {unknown} THEN NULL ELSE {self.number(node)} END)"
+
+    def number(self, node: Node) -> str:
+        """A number all of whose leaves are known."""
+        match node:
+            case nodes.Extreme(which, parts):
+                return f"{self.dialect.extremes[which]}({', '.join(map(self.number, parts))})"
+            case nodes.Arithmetic(operator, left, right):
+                return f"({self.number(left)} {operator} {self.number(right)})"
+        return self.sql(node)
 
     # ---- layers ----
 
@@ -318,7 +332,7 @@ class _Writer:
         return column if most == NO_LIMIT else f"CASE WHEN {column} < {most} THEN {column} ELSE {most} END"
 
     def filled(self) -> str:
-        """The slots filled dearest first: what a component gets is the growth of the sum, capped at the slots."""
+        """The slots filled dearest first: a component gets the growth of the sum, capped at the slots."""
         if self.plan.slots == NO_LIMIT:
             return self.judged()
         order = [item.index for item in self.plan.dearest_first]
@@ -368,11 +382,20 @@ class _Writer:
         shown = [
             "unit_id", "family_id", "region", f"{outcome} AS outcome", "failed", "unknown",
             f"CAST(CASE WHEN {eligible} THEN {amount} ELSE 0 END AS BIGINT) AS amount",
-            f"CAST(CASE WHEN {eligible} AND {amount} > {most} THEN {amount} WHEN {open_} THEN {most} ELSE 0 END "
-            "AS BIGINT) AS amount_most",
+            f"CAST(CASE WHEN {eligible} AND {amount} > {most} THEN {amount} "
+            f"WHEN {open_} THEN {most} ELSE 0 END AS BIGINT) AS amount_most",
             *(f"CAST(CASE WHEN {eligible} THEN s{item.index} ELSE 0 END AS BIGINT) AS c{item.index}"
               for item in self.plan.items),
         ]  # fmt: skip
         if self.plan.places:
             shown += ["CAST(score AS BIGINT) AS score", "CAST(persons AS BIGINT) AS persons"]
         return f"SELECT {', '.join(shown)} FROM ({self.masked()}) d"
+
+
+def _leaves(node: Node) -> Iterator[Node]:
+    """The facts and aggregates that a number is made of."""
+    if isinstance(node, nodes.Fact | nodes.Aggregate):
+        yield node
+    else:
+        for child in nodes.children(node):
+            yield from _leaves(child)
