@@ -1,23 +1,120 @@
-"""Fixtures for every test: a real PostgreSQL, and a real database of either kind behind Django."""
+"""Fixtures for every test: a real PostgreSQL, a real database of either kind behind Django, shared data."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
 
 import pytest
 from tests import postgres
 from tests.needs import optional
+
+# Tests never touch the databases and settings of whoever runs them.
+for name in [name for name in os.environ if name.startswith("SALUR_") and name != "SALUR_SHARED"]:
+    del os.environ[name]
+os.environ["SALUR_HOME"] = tempfile.mkdtemp(prefix="salur-home-")
+
+import salur.web  # noqa: E402
+from salur.web.database import configure, sqlite_url  # noqa: E402
+
+salur.web.setup()  # doctests of rooms with tables import their models
+_numbers = count(1)
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ["SALUR_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The URL of a database on a throw-away PostgreSQL cluster, for psycopg and for SALUR_DATABASE_URL.
 
-    Every worker of pytest-xdist has a cluster of its own. Tests share the database: name your tables apart,
-    or take `postgres_database` for an empty database of your own.
+    Every worker of pytest-xdist has a cluster of its own. Tests share this database: take `database_url` for
+    an empty one with Salur's tables.
     """
     folder = postgres.binaries()
     if folder is None:
         optional("PostgreSQL's server programs (initdb, postgres) are not installed")
     with postgres.cluster(folder) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("sqlite") / "template.sqlite3"
+    with _connected(sqlite_url(file)):
+        _migrate()
+    return file
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(postgres_url: str) -> str:
+    postgres.execute(postgres_url, "CREATE DATABASE salur_template")
+    with _connected(postgres.beside(postgres_url, "salur_template")):
+        _migrate()
+    return "salur_template"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database with all tables, of each kind; for `salur` in a process of its own."""
+    if request.param == "sqlite":
+        file = tmp_path / "salur.sqlite3"
+        shutil.copyfile(request.getfixturevalue("_sqlite_template"), file)
+        yield sqlite_url(file)
+        return
+    url = request.getfixturevalue("postgres_url")
+    template, name = request.getfixturevalue("_postgres_template"), f"salur_{next(_numbers)}"
+    postgres.execute(url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield postgres.beside(url, name)
+    postgres.execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[str]:
+    """Put an empty database with all tables behind Django in this process; the value is its kind."""
+    with _connected(database_url):
+        yield "sqlite" if database_url.startswith("sqlite") else "postgres"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with the whole nation's lists: $SALUR_SHARED/data, or ../shared/data beside the checkout."""
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("SALUR_SHARED", beside)) / "data"
+    if not (folder / "wilayah_id.csv.gz").exists():
+        optional(
+            "The nation's lists are not there; set SALUR_SHARED to the folder that has data/wilayah_id.csv.gz"
+        )
+    return folder
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[None]:
+    from django.db import connections
+
+    before = connections.settings["default"]
+    _point(url_settings=configure(url))
+    try:
+        yield
+    finally:
+        _point(url_settings=before)
+
+
+def _point(*, url_settings: dict[str, object]) -> None:
+    from django.db import connections
+
+    connections["default"].close()
+    connections.settings["default"] = connections.configure_settings({"default": url_settings})["default"]
+    del connections["default"]
+
+
+def _migrate() -> None:
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0, interactive=False)

@@ -89,3 +89,15 @@ def _wait(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
             if server.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text(errors='replace')}") from None
             time.sleep(0.05)
+
+
+def beside(url: str, name: str) -> str:
+    """The URL of another database of the same cluster."""
+    return f"{url.rpartition('/')[0]}/{name}"
+
+
+def execute(url: str, statement: str) -> None:
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)

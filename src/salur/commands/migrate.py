@@ -15,10 +15,10 @@ def migrate() -> None:
     from django.db.migrations.executor import MigrationExecutor
 
     executor = MigrationExecutor(connection)
-    waiting = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
     call_command("migrate", verbosity=0, interactive=False)
     place = connection.settings_dict["NAME"]
     if waiting:
-        typer.echo(f"The database {place} is prepared: {waiting} steps applied.")
+        typer.echo(f"The database {place} is prepared.")
     else:
         typer.echo(f"The database {place} was up to date.")

@@ -113,7 +113,7 @@ def _take(listed: RegionList, line: int, record: list[str] | None, *, retired: b
     if not is_code(code):
         listed.refuse(
             line,
-            "The field code must look like 35, 35.10, 35.10.01 or 35.10.01.2001 (digits and full stops).",
+            "The field code must look like 35, 35.10, 35.10.01 or 35.10.01.2001.",
         )
     elif not name or len(name) > NAME_LENGTH_MOST or not name.isprintable():
         listed.refuse(

@@ -6,6 +6,7 @@ directory. Only its owner can enter it.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -33,7 +34,9 @@ def prepare() -> None:
         path().mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.environ.get("SALUR_SECRET_KEY") and not secret_key_path().exists():
             _write_secret_key(secret_key_path())
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise InputError.of(
             "The folder {folder} cannot be used: {why}. Set SALUR_HOME to a folder that you may write to.",
             folder=path(),

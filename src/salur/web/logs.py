@@ -2,7 +2,8 @@
 
 Numbers that can name a person are masked in every field (message, extra values, tracebacks), in whichever
 spelling they come: NIK and family-card numbers (16 digits), card and account numbers of 16 digits or
-more, and Indonesian mobile phone numbers. It is a safety net, not a permission: code does not log such numbers at all.
+more, and Indonesian mobile phone numbers. It is a safety net, not a permission: code does not log such
+numbers at all.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pythonjsonlogger.json import JsonFormatter as _JsonFormatter
 MASK = "[masked]"
 _BETWEEN = r"[\s.,\-_/\u2010-\u2015]{0,3}"
 _SIXTEEN_DIGITS = re.compile(rf"(?<!\d)\d(?:{_BETWEEN}\d){{15,}}(?!\d)")
-_PHONE = re.compile(r"(?<!\d)(?:\+?62[\s.\-()]{0,3}0?|0[\s\-()]{0,2})8(?:[\s.\-()]{0,2}\d){7,11}(?!\d)")
+_PREFIX = r"(?:\+?62[\s.\-()]{0,3}(?:0[\s.\-()]{0,2})?|0[\s\-()]{0,2})"  # +62, 62, +62 (0), 0
+_PHONE = re.compile(rf"(?<!\d){_PREFIX}8(?:[\s.\-()]{{0,2}}\d){{7,11}}(?!\d)")
 
 
 def mask(text: str) -> str:
