@@ -1,0 +1,53 @@
+# Everything starts here: `make demo` and `make test`. Each makes .venv first and is quick the second time.
+
+FAMILIES ?= 10000
+WORKERS ?= 2
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@echo "  FAMILIES=$(FAMILIES) sets the size of the demo, WORKERS=$(WORKERS) the test processes."
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Salur needs Python 3.11 or newer, and none was found. Install it (for example: apt-get install python3 python3-venv), or run make PYTHON=/path/to/python."; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Salur needs Python 3.11 or newer; $(PYTHON) is older or does not run."; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian: apt-get install python3-venv."; exit 1; }
+	@echo "Making .venv with $(PYTHON) and the packages of requirements.lock …"
+	@test -x $(BIN)/python && $(BIN)/python -c '' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP) ## Decide a population of one real regency, with reasons; FAMILIES=680000 for all of it
+	@$(BIN)/salur demo --families $(FAMILIES)
+
+test: check ## Format, lint, types, import contracts, and every test
+	@echo "Tests …"
+	@$(BIN)/python -m pytest -n $(WORKERS)
+
+check: $(STAMP) ## Format, lint, types and import contracts only
+	@echo "Format …"
+	@$(BIN)/ruff format --check .
+	@echo "Lint …"
+	@$(BIN)/ruff check .
+	@echo "Types …"
+	@$(BIN)/mypy
+	@echo "Imports …"
+	@$(BIN)/lint-imports
+
+bench: $(STAMP) ## Measure, and print ratios
+	@$(BIN)/python -m bench
+
+lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml
+	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
+		--no-emit-find-links --no-emit-trusted-host --all-extras --all-build-deps --no-header \
+		--output-file requirements.lock pyproject.toml
+
+clean: ## Remove .venv and the caches of the tools
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
