@@ -48,7 +48,7 @@ class Choice:
 
     def pick(self, row: npt.NDArray[np.integer] | int, draws: Draws) -> Codes:
         place = (draws >> 4).astype(np.int32)
-        return self._table[place + np.asarray(row, np.int32) * STEPS]
+        return np.asarray(self._table[place + np.asarray(row, np.int32) * STEPS])
 
 
 class Chance:
@@ -74,7 +74,7 @@ def waiting(mean: float) -> Floats:
 
 def below(z: npt.NDArray[np.floating]) -> Floats:
     """The share of a standard normal population below z."""
-    return np.interp(z, _Z, _SHARE).astype(np.float32)
+    return np.asarray(np.interp(z, _Z, _SHARE), np.float32)
 
 
 def along(shares: Sequence[float], correlation: float, rows: int = 10) -> npt.NDArray[np.float64]:
