@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import pytest
+from tests.core.population.known import FACTS, TODAY
 
 from salur.core.population import catalogue as catalogues
 from salur.core.population.catalogue import Catalogue
 from salur.core.population.commands import read_regencies
 from salur.core.population.generate import Generator, generate
 from salur.core.population.layout import Population
-
-FACTS = Path(__file__).parents[3] / "src/salur/rulebooks/facts.toml"
-TODAY = date(2026, 9, 30)
 
 
 @pytest.fixture(scope="session")

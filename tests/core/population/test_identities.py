@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.core.population.conftest import TODAY
+from tests.core.population.known import TODAY
 
 from salur.core.faults import InputError
 from salur.core.population.catalogue import Catalogue

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.core.population.conftest import FACTS, TODAY
+from tests.core.population.known import FACTS, TODAY
 
 from salur.core.faults import InputError
 from salur.core.population.catalogue import Catalogue

@@ -24,12 +24,17 @@ INTEGER_MOST = 2**53  # beyond it a JSON reader may round
 MEMBERS_MOST = 64
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 # Words that no fact may carry in its name: nobody is decided by what these say (English, Indonesian).
-FORBIDDEN = frozenset(
-    ["religion", "religious", "faith", "agama", "kepercayaan", "ethnicity", "ethnic", "tribe", "suku", "ras", "race", "nationality", "kebangsaan", "name", "names", "nama", "politics", "political", "party", "politik", "partai", "vote", "pilihan"]
-)
-RESERVED = frozenset(
-    ["family_id", "person_id", "unit_id", "region", "village", "found", "members_known", "members", "and", "or", "not", "in", "is", "if", "else", "for", "lambda", "true", "false", "none", "null", "any", "all", "count", "sum", "min", "max", "years", "months", "select", "from", "where", "case", "when", "then", "end", "order", "group", "by", "as", "on", "join", "union", "table"]
-)
+FORBIDDEN = frozenset((
+    "religion", "religious", "faith", "agama", "kepercayaan", "ethnicity", "ethnic", "tribe", "suku", "ras",
+    "race", "nationality", "kebangsaan", "name", "names", "nama", "politics", "political", "party",
+    "politik", "partai", "vote", "pilihan",
+))  # fmt: skip
+RESERVED = frozenset((
+    "family_id", "person_id", "unit_id", "region", "village", "found", "members_known", "members", "and",
+    "or", "not", "in", "is", "if", "else", "for", "lambda", "true", "false", "none", "null", "any", "all",
+    "count", "sum", "min", "max", "years", "months", "select", "from", "where", "case", "when", "then",
+    "end", "order", "group", "by", "as", "on", "join", "union", "table",
+))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,9 @@ def _tables(data: dict[str, Any], key: str, fault: Any) -> list[tuple[str, dict[
     return good
 
 
-_KEYS = frozenset(["unit", "type", "register", "label", "sensitivity", "least", "most", "values", "stale_after_days"])
+_KEYS = frozenset(
+    ["unit", "type", "register", "label", "sensitivity", "least", "most", "values", "stale_after_days"]
+)
 
 
 def _fact(name: str, table: dict[str, Any], registers: Mapping[str, Register], fault: Any) -> Fact | None:
@@ -193,8 +200,12 @@ def _fact(name: str, table: dict[str, Any], registers: Mapping[str, Register], f
         wrong('The fact {name} needs sensitivity = "ordinary" or "specific".', "sensitivity")
     least, most = table.get("least", 0), table.get("most", 0)
     if type_ == "integer":
-        bounds = [table.get("least"), table.get("most")]
-        if not all(type(b) is int and abs(b) <= INTEGER_MOST for b in bounds) or bounds[0] > bounds[1]:
+        bounded = (
+            isinstance(least, int)
+            and isinstance(most, int)
+            and -INTEGER_MOST <= least <= most <= INTEGER_MOST
+        )
+        if not bounded or bool in (type(least), type(most)) or "least" not in table or "most" not in table:
             wrong("The integer fact {name} needs least and most, whole numbers with least <= most.", "least")
     elif "least" in table or "most" in table:
         wrong("Only an integer fact has least and most.", "least")
