@@ -70,8 +70,6 @@ def expression(text: str, names: Names, *, over_members: bool = False, wants: Ty
 
 
 def _syntax(text: str) -> ast.expr:
-    if len(text) > TEXT_MOST:
-        raise Refused("The expression has {n} characters; at most {most}.", n=len(text), most=TEXT_MOST)
     depth = 0
     for character in text:
         depth += (character in "([{") - (character in ")]}")
@@ -79,6 +77,8 @@ def _syntax(text: str) -> ast.expr:
             raise Refused("The expression is nested more than {most} deep.", most=DEPTH_MOST)
         if depth < 0:
             raise Refused("A bracket is closed that was never opened.")
+    if len(text) > TEXT_MOST:
+        raise Refused("The expression has {n} characters; at most {most}.", n=len(text), most=TEXT_MOST)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
