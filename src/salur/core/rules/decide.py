@@ -17,7 +17,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -121,13 +121,12 @@ def decide(
         work = out / "work"
         for folder in (work, out / "decisions"):
             folder.mkdir(parents=True, exist_ok=True)
-        worker = engines.engine(engine, work, postgres_url)
-        for province in population.provinces:
-            _province(plan, population, province, out, worker)
-            said("decide", province)
-        cutoffs: dict[str, Any] = {}
+        with closing(engines.engine(engine, work, postgres_url)) as worker:
+            for province in population.provinces:
+                _province(plan, population, province, out, worker)
+                said("decide", province)
+            cutoffs = {} if plan.places is None else _places(plan, population, out, worker)
         if plan.places is not None:
-            cutoffs = _places(plan, population, out, worker)
             for province in population.provinces:
                 _with_places(plan, province, out, cutoffs)
                 said("places", province)

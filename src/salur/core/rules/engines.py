@@ -44,6 +44,9 @@ class Engine(Protocol):
     def rank(self, candidates: Path, target: Path) -> None:
         """Write RANK_COLUMNS for the candidates (unit_id, area, score, persons), by area and place."""
 
+    def close(self) -> None:
+        """Give back connections."""
+
 
 def engine(name: str, work: Path, postgres_url: str | None = None) -> Engine:
     """The engine of a name. `work` is a folder for what does not fit in memory."""
@@ -101,6 +104,9 @@ class DuckDB:
         text = RANKS.format(candidates=f"read_parquet({quoted(candidates)})")
         copy(self.connection, f"SELECT * FROM ({text}) ORDER BY area, place", target)
 
+    def close(self) -> None:
+        self.connection.close()
+
 
 class _Rows:
     """An engine whose rows come to Python: they are written in the order of the population."""
@@ -135,6 +141,9 @@ class _Rows:
     def write_ranks(self, rows: Iterable[tuple[Any, ...]], target: Path) -> None:
         schema = {name: pa.string() if name == "area" else pa.int64() for name in RANK_COLUMNS}
         self.write(rows, schema, "area, place", target)
+
+    def close(self) -> None:
+        self.connection.close()
 
 
 class SQLite(_Rows):
@@ -212,6 +221,10 @@ class Postgres(_Rows):
         with self.database.transaction(force_rollback=True):
             self.load("candidates", columns, candidates)
             self.write_ranks(self.stream(RANKS.format(candidates="candidates")), target)
+
+    def close(self) -> None:
+        self.database.close()
+        super().close()
 
     def stream(self, text: str) -> Iterator[tuple[Any, ...]]:
         with self.database.cursor(name="decisions") as cursor:
