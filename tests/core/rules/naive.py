@@ -250,14 +250,14 @@ class Naive:
             outcome = "not_eligible"
         else:
             outcome = "needs_data" if None in truths else "eligible"
-        amount = self.total(at_least)
+        amount = self.total(at_least) if outcome == "eligible" else 0
         return Decided(
             unit_id=case["family_id"] if person is None else person["person_id"],
             region=case["region"],
             outcome=outcome,
             failed=sum(1 << bit for bit, truth in enumerate(truths) if truth is False),
             unknown=sum(1 << bit for bit, truth in enumerate(truths) if truth is None),
-            amount=amount if outcome == "eligible" else 0,
+            amount=amount,
             amount_most=0 if outcome == "not_eligible" else max(amount, self.total(at_most)),
             counts=at_least if outcome == "eligible" else [0] * len(at_least),
             case=canonical_sha256(case),
@@ -313,7 +313,7 @@ class Naive:
 
 
 def age_unit(tree: ast.expr) -> str | None:
-    """"years" or "months" if this is a call of one of them."""
+    """The unit of an age, if this is a call of years or months."""
     match tree:
         case ast.Call(ast.Name("years" | "months" as unit), [_]):
             return unit
