@@ -38,7 +38,7 @@ from salur.core.population.layout import (
 )
 from salur.core.population.lives import LifeModel
 from salur.core.population.registers import Place, Registers, Tables
-from salur.core.population.slices import Work, require_space
+from salur.core.population.slices import WORK, Work, require_space
 
 VERSION = 1  # of the generator: it changes when the same arguments would give other bytes
 CHUNK = 16_384  # families drawn together
@@ -221,6 +221,7 @@ def generate(
             raise InputError.at(
                 path, "The folder holds another population; it is never changed. Choose another folder."
             )
+        (path / WORK).unlink(missing_ok=True)  # left by a stop just after the manifest
         return population, False
     require_space(path, needed_bytes(generator))
     work = Work(path, arguments, MANIFEST)

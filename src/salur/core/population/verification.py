@@ -8,6 +8,7 @@ ranges of two regions overlap.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,6 +26,7 @@ from salur.core.population.catalogue import MEMBERS_MOST, Catalogue, Fact
 from salur.core.population.layout import AS_OF, Population, file_entry
 
 FAULTS_MOST = 20  # per file; the rest is counted
+DISTINCT_MOST = 100_000  # texts looked at one by one; a file with more of them is looked at row by row
 DUPLICATE_ROWS = 20_000_000  # ids looked at together when duplicates are sought: about 1 GB
 _UNREADABLE = (duckdb.Error, pa.ArrowException, OSError)
 _ID = {"families": "family_id", "persons": "person_id"}
@@ -40,12 +42,17 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class _Check:
-    """`bad` is SQL that is true on a bad row; `shown` the SQL of the value to show."""
+    """`bad` is SQL that is true on a bad row; `column` holds the value to show.
+
+    `good`, for text: the same as Python over the distinct values of `looks_at`, which takes a tenth of the time.
+    """
 
     column: str
     bad: str
     template: str
     expected: str = ""
+    looks_at: tuple[str, ...] = ()
+    good: Callable[..., bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +162,8 @@ def _checks(kind: str, province: str, facts: Sequence[Fact], as_of: frozenset[st
         f"NOT regexp_matches(region, '^{province}[.][0-9][0-9]$')",
         "{id} {unit}: the region {value} does not belong in this file; expected {expected}.",
         f"a regency code {province}.nn",
+        ("region",),
+        lambda region: region is None or bool(re.fullmatch(province + "[.][0-9]{2}", region)),
     )
     if kind == "families":
         yield _Check(
@@ -162,6 +171,8 @@ def _checks(kind: str, province: str, facts: Sequence[Fact], as_of: frozenset[st
             "NOT starts_with(village, region || '.')",
             "{id} {unit}: the village {value} is not in the family's region; expected {expected}.",
             "a code that begins with the region's, or nothing",
+            ("region", "village"),
+            lambda region, village: None in (region, village) or village.startswith(f"{region}."),
         )
     for fact in facts:
         if fact.unit != {"families": "family", "persons": "person"}[kind]:
@@ -178,6 +189,8 @@ def _checks(kind: str, province: str, facts: Sequence[Fact], as_of: frozenset[st
                 outside,
                 "{id} {unit}: {column} is {value}; expected {expected}. Correct it or leave it empty.",
                 fact.expected,
+                (fact.name,) if fact.type == "category" else (),
+                frozenset((*fact.values, None)).__contains__ if fact.type == "category" else None,
             )
         if fact.name in as_of:
             yield _Check(
@@ -191,7 +204,7 @@ def _check_rows(
     db: duckdb.DuckDBPyConnection, path: Path, checks: Iterator[_Check], found: _Findings
 ) -> None:
     """One scan counts the bad rows of every check; only then are the first of them fetched."""
-    listed = list(checks)
+    listed = [check for check in checks if not _plainly_good(db, path, check)]
     counts = db.execute(
         "SELECT " + ", ".join(f"count(*) FILTER (WHERE {check.bad})" for check in listed)
         + " FROM read_parquet(?)",
@@ -213,6 +226,16 @@ def _check_rows(
                 id=id_, unit=unit, column=check.column, value=value, expected=check.expected,
             )  # fmt: skip
         found.more += n - len(rows)
+
+
+def _plainly_good(db: duckdb.DuckDBPyConnection, path: Path, check: _Check) -> bool:
+    if check.good is None:
+        return False
+    columns = ", ".join(f'"{name}"' for name in check.looks_at)
+    found = db.execute(
+        f"SELECT DISTINCT {columns} FROM read_parquet(?) LIMIT {DISTINCT_MOST}", [str(path)]
+    ).fetchall()
+    return len(found) < DISTINCT_MOST and all(check.good(*values) for values in found)
 
 
 # ---- what rows show together -----------------------------------------------------------------------------
