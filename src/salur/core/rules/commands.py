@@ -251,15 +251,21 @@ def progress_bar(console: Console) -> Progress:
 
 
 def totals_table(ready: Plan, done: deciding.Decisions) -> Table:
-    """One screen: units and money by outcome, and what stood in the way."""
+    """One screen: units and money by outcome, what is delivered, and what stood in the way."""
     book, totals = ready.rulebook, done.manifest["totals"]
+    money = any(item.component.delivers == "money" for item in ready.items)
     table = Table(title=f"{book.title['en']} ({book.id}), {ready.on}", title_justify="left")
-    for name in ("outcome", "units", "amount", "amount at most"):
-        table.add_column(name, justify="left" if name == "outcome" else "right")
+    for name in ("", "units", *(("amount", "amount at most") if money else ("failed", "unknown"))):
+        table.add_column(name, justify="right" if name else "left")
     for outcome, row in totals["outcomes"].items():
-        table.add_row(outcome, f"{row['units']:,}", f"Rp{row['amount']:,}", f"Rp{row['amount_most']:,}")
+        amounts = (f"Rp{row['amount']:,}", f"Rp{row['amount_most']:,}") if money else ()
+        table.add_row(outcome, f"{row['units']:,}", *amounts)
     table.add_section()
+    for item in ready.items:
+        table.add_row(f"  {item.component.title['en']}", f"{totals['components'][item.id]:,}")
+    table.add_section()
+    words = (" failed", " unknown") if money else ("", "")
     for id_, row in totals["criteria"].items():
         if row["failed"] or row["unknown"]:
-            table.add_row(f"  {id_}", "", f"{row['failed']:,} failed", f"{row['unknown']:,} unknown")
+            table.add_row(f"  {id_}", "", f"{row['failed']:,}{words[0]}", f"{row['unknown']:,}{words[1]}")
     return table
