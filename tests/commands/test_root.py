@@ -134,9 +134,17 @@ def test_an_unexpected_error_is_a_sentence_and_details_come_on_demand() -> None:
     assert "Traceback" in fails_with("raise RuntimeError('three legs')", SALUR_DEBUG="1").stderr
 
 
-def test_details_of_an_error_do_not_show_values_of_variables() -> None:
-    done = fails_with("secret = 'Budi'; raise RuntimeError('x')", "--debug")
-    assert "locals" not in done.stderr
+def test_no_error_shows_a_number_of_a_person() -> None:
+    nik = "3510" + "0115" + "0390" + "9001"
+    spelled = "'3510' + '0115' + '0390' + '9001'"
+    for statement in (
+        f"raise ValueError({spelled})",
+        f"from salur.core.faults import InputError; raise InputError.of('bad {{n}}', n={spelled})",
+    ):
+        for arguments in ([], ["--debug"]):
+            done = fails_with(statement, *arguments)
+            assert "[masked]" in done.stderr
+            assert nik not in done.stderr + done.stdout
 
 
 def test_ctrl_c_says_how_to_go_on() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import traceback
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -55,7 +56,7 @@ def main() -> None:
         app()
     except InputError as error:
         for fault in error.faults:
-            errors.print(str(fault), markup=False)
+            errors.print(_masked(str(fault)), markup=False)
         sys.exit(EXIT_INPUT)
     except SystemExit as stop:
         if stop.code == _EXIT_INTERRUPTED:
@@ -70,10 +71,17 @@ def main() -> None:
         sys.exit(EXIT_FAILURE)
     except Exception as error:
         if os.environ.get("SALUR_DEBUG"):
-            errors.print_exception()
+            errors.print(_masked("".join(traceback.format_exception(error))), markup=False)
         sentence, code = _unexpected(error)
-        errors.print(sentence, markup=False)
+        errors.print(_masked(sentence), markup=False)
         sys.exit(code)
+
+
+def _masked(text: str) -> str:
+    """No error shows a number of a person, whatever an input or a library put into it."""
+    from salur.web.logs import mask
+
+    return mask(text)
 
 
 def _unexpected(error: BaseException) -> tuple[str, int]:

@@ -15,9 +15,11 @@ from pythonjsonlogger.json import JsonFormatter as _JsonFormatter
 
 MASK = "[masked]"
 _BETWEEN = r"[\s.,\-_/\u2010-\u2015]{0,3}"
-_SIXTEEN_DIGITS = re.compile(rf"(?<!\d)\d(?:{_BETWEEN}\d){{15,}}(?!\d)")
+_SIXTEEN_DIGITS = rf"(?<!\d)\d(?:{_BETWEEN}\d){{15,}}(?!\d)"
 _PREFIX = r"(?:\+?62[\s.\-()]{0,3}(?:0[\s.\-()]{0,2})?|0[\s\-()]{0,2})"  # +62, 62, +62 (0), 0
-_PHONE = re.compile(rf"(?<!\d){_PREFIX}8(?:[\s.\-()]{{0,2}}\d){{7,11}}(?!\d)")
+_PHONE = rf"(?<!\d){_PREFIX}8(?:[\s.\-()]{{0,2}}\d){{7,11}}(?!\d)"
+_HASH = r"\b(?=[0-9]*[a-f])[0-9a-f]{32,}\b"  # an auditor needs it whole; it may hold many digits in a row
+_NUMBERS = re.compile(rf"(?P<hash>{_HASH})|{_SIXTEEN_DIGITS}|{_PHONE}")
 
 
 def mask(text: str) -> str:
@@ -28,7 +30,7 @@ def mask(text: str) -> str:
     >>> mask("call +62 812-3456-7890 about village 35.10.01.2001")
     'call [masked] about village 35.10.01.2001'
     """
-    return _PHONE.sub(MASK, _SIXTEEN_DIGITS.sub(MASK, text))
+    return _NUMBERS.sub(lambda found: found.group() if found["hash"] else MASK, text)
 
 
 class JsonFormatter(_JsonFormatter):
