@@ -61,6 +61,7 @@ def test_a_retired_list_needs_a_year(tmp_path: Path) -> None:
         ("a.csv.gz", gzip.compress(b"code,name\n35,Jawa Timur\n" * 99)[:-20], "damaged or not gzip"),
         ("a.csv", None, "no such file"),
     ],
+    ids=["empty", "semicolons", "only a header", "not UTF-8", "open quote", "not gzip", "cut off", "missing"],
 )
 def test_a_file_that_is_no_list_gets_one_sentence(
     tmp_path: Path, name: str, content: bytes | None, sentence: str
