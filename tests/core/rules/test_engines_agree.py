@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from hypothesis import event, given, settings
-from tests.core.rules.agreement import differences
+from tests.core.rules.agreement import Judge
 from tests.core.rules.rulebooks_random import Setting, settings_drawn
 from tests.core.rules.soak import PROFILE, examples
 
@@ -19,7 +19,7 @@ agreeing = settings(max_examples=examples(40), **PROFILE)
 def check(setting: Setting, engines: tuple[str, ...], postgres_url: str | None = None) -> None:
     event(f"unit {setting.rulebook['unit']}, quota {setting.rulebook.get('quota', {}).get('by')}")
     with tempfile.TemporaryDirectory() as folder:
-        found = differences(setting, Path(folder), engines, postgres_url)
+        found = Judge(setting, Path(folder)).differences(engines, postgres_url)
     assert not found, "\n".join(found)
 
 
