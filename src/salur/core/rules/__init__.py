@@ -19,23 +19,47 @@ Every fault of an input is an `InputError` whose faults are sentences with their
 The language and the formats: docs/rulebook.md.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from salur.core.faults import Fault, InputError
 from salur.core.population.catalogue import Catalogue
 from salur.core.population.catalogue import read as read_catalogue
-from salur.core.population.layout import Population, open_population
 from salur.core.rules.cases import Case, Held, Member
 from salur.core.rules.cases import parse as parse_case
 from salur.core.rules.cases import read as read_case
-from salur.core.rules.decide import Decisions, open_decisions
-from salur.core.rules.decide import decide as decide_population
 from salur.core.rules.evaluate import Decision, Evaluator
 from salur.core.rules.explain import Explainer, Explanation
-from salur.core.rules.lines import line as decision_line
-from salur.core.rules.lines import lines as decision_lines
 from salur.core.rules.plan import Plan
 from salur.core.rules.plan import plan as plan_on
 from salur.core.rules.rulebook import Rulebook
 from salur.core.rules.rulebook import read as read_rulebook
+
+if TYPE_CHECKING:
+    from salur.core.population.layout import Population, open_population
+    from salur.core.rules.decide import Decisions, open_decisions
+    from salur.core.rules.decide import decide as decide_population
+    from salur.core.rules.lines import line as decision_line
+    from salur.core.rules.lines import lines as decision_lines
+
+# What needs DuckDB and Arrow is loaded when it is asked for: one case is decided without them.
+_BATCH = {
+    "Population": "salur.core.population.layout:Population",
+    "open_population": "salur.core.population.layout:open_population",
+    "Decisions": "salur.core.rules.decide:Decisions",
+    "open_decisions": "salur.core.rules.decide:open_decisions",
+    "decide_population": "salur.core.rules.decide:decide",
+    "decision_line": "salur.core.rules.lines:line",
+    "decision_lines": "salur.core.rules.lines:lines",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _BATCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _BATCH[name].partition(":")
+    return getattr(import_module(module), attribute)
+
 
 __all__ = [
     "Case",

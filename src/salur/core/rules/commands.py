@@ -8,7 +8,7 @@ import sys
 from datetime import date, datetime, timedelta, timezone
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,16 +18,18 @@ from rich.table import Table
 from salur.core.faults import Fault, InputError
 from salur.core.population import catalogue as catalogues
 from salur.core.population.catalogue import Catalogue
-from salur.core.population.layout import open_population
-from salur.core.rules import cases, engines, rulebook
-from salur.core.rules import decide as deciding
+from salur.core.rules import cases, rulebook
 from salur.core.rules.plan import Plan, plan
 from salur.core.rules.rulebook import Rulebook
+
+if TYPE_CHECKING:
+    from salur.core.rules.decide import Decisions
 
 app = typer.Typer(name="rules", help="Check, explain and run rulebooks.", no_args_is_help=True)
 SHIPPED = Path(str(files("salur") / "rulebooks"))
 JAKARTA = timezone(timedelta(hours=7))
 LANGUAGES = ("id", "en")
+ENGINES = ("duckdb", "sqlite", "postgres", "python")
 
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="A rulebook, or the id of a shipped one like pkh.")
@@ -110,7 +112,9 @@ def explain(
     ready = plan(rulebook.read(shipped(file), catalogue), day(on))
     cutoffs = None
     if decisions is not None:
-        opened = deciding.open_decisions(decisions)
+        from salur.core.rules.decide import open_decisions
+
+        opened = open_decisions(decisions)
         if opened.manifest["rulebook"] != ready.rulebook.sha256:
             raise InputError.at(decisions, "These decisions were made by another version of the rulebook.")
         cutoffs = opened.cutoffs
@@ -127,13 +131,16 @@ def decide(
     population: Annotated[Path, typer.Option(metavar="DIR", help="The population to decide.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the decisions.")],
     on: On = None,
-    engine: Annotated[str, typer.Option(help="One of " + ", ".join(engines.NAMES) + ".")] = "duckdb",
+    engine: Annotated[str, typer.Option(help="One of " + ", ".join(ENGINES) + ".")] = "duckdb",
     facts: FactsOption = None,
     as_json: Json = False,
 ) -> None:
     """Decide everyone in a population. Stopped or killed, the same command goes on and ends in the same bytes."""
-    if engine not in engines.NAMES:
-        raise typer.BadParameter(f"choose one of {', '.join(engines.NAMES)}", param_hint="--engine")
+    if engine not in ENGINES:
+        raise typer.BadParameter(f"choose one of {', '.join(ENGINES)}", param_hint="--engine")
+    from salur.core.population.layout import open_population
+    from salur.core.rules import decide as deciding
+
     catalogue = read_catalogue(facts)
     book = rulebook.read(shipped(file), catalogue)
     opened = open_population(population, catalogue)
@@ -191,10 +198,12 @@ def lines(
     facts: FactsOption = None,
 ) -> None:
     """Print the decision lines: what is compared between engines, logged and signed."""
+    from salur.core.population.layout import open_population
+    from salur.core.rules.decide import open_decisions
     from salur.core.rules.lines import lines as decision_lines
     from salur.core.rules.lines import where_population
 
-    opened = deciding.open_decisions(decisions)
+    opened = open_decisions(decisions)
     own = decisions / "facts.toml"
     catalogue = read_catalogue(facts if facts is not None or not own.exists() else own)
     where = population or where_population(opened)
@@ -250,7 +259,7 @@ def progress_bar(console: Console) -> Progress:
     )  # fmt: skip
 
 
-def totals_table(ready: Plan, done: deciding.Decisions) -> Table:
+def totals_table(ready: Plan, done: Decisions) -> Table:
     """One screen: units and money by outcome, what is delivered, and what stood in the way."""
     book, totals = ready.rulebook, done.manifest["totals"]
     money = any(item.component.delivers == "money" for item in ready.items)

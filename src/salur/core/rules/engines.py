@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -122,7 +123,7 @@ class _Rows:
         arrow = pa.schema(list(schema.items()))
         stream = iter(rows)
         with pq.ParquetWriter(loose, arrow) as writer:
-            while batch := [row for row, _ in zip(stream, range(BATCH), strict=False)]:
+            while batch := list(islice(stream, BATCH)):
                 columns = [list(column) for column in zip(*batch, strict=True)]
                 writer.write_batch(pa.record_batch(columns, schema=arrow))
         copy(self.connection, f"SELECT * FROM read_parquet({quoted(loose)}) ORDER BY {order}", target)

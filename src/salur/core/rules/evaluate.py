@@ -31,8 +31,9 @@ OUTCOMES = (ELIGIBLE, WAITING, NEEDS_DATA, NOT_ELIGIBLE, NOT_FOUND)
 class Decision:
     """The outcome for one unit. Money in whole rupiah; bit i of the masks is criterion i.
 
-    counts: how many of each component are certainly delivered; counts_most: how many at most, once the
-    unknown is known. Nothing is delivered, and every count is 0, unless the outcome is eligible.
+    counts: how many of each component are delivered for certain; counts_most: how many if everything unknown
+    turned out to hold (not a proved bound: docs/decisions/0003). Nothing is delivered, and every count is 0,
+    unless the outcome is eligible.
     """
 
     unit_id: int

@@ -407,7 +407,10 @@ class _Reader:
                 self.fault(
                     (*where, "amount"), "Only money has an amount; say what one is with measure = {{ … }}."
                 )
-            measure = self.text(table, (*where, "measure"))
+            if isinstance(word := table.get("measure"), str) and word.strip():
+                measure = Text(word.strip(), word.strip())
+            elif "measure" in table:
+                measure = self.text(table, (*where, "measure"))
         title = self.text(table, (*where, "title")) if "title" in table else Text(id_, id_)
         most = table.get("most")
         if most is not None:
