@@ -17,6 +17,7 @@ from tests.needs import optional
 # Tests never touch the databases and settings of whoever runs them.
 for name in [name for name in os.environ if name.startswith("SALUR_") and name != "SALUR_SHARED"]:
     del os.environ[name]
+os.environ["SALUR_LANG"] = "en"  # whatever the language of whoever runs them
 os.environ["SALUR_HOME"] = tempfile.mkdtemp(prefix="salur-home-")
 
 import salur.web  # noqa: E402

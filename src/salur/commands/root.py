@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import traceback
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -13,10 +14,11 @@ import typer
 from rich.console import Console
 
 from salur.commands.parts import PARTS, LazyGroup
-from salur.core.faults import InputError
+from salur.core.faults import Fault, InputError
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_INPUT = 1, 2, 3
 _EXIT_INTERRUPTED = 130  # what Typer makes of Ctrl-C
+_STOPPED = Fault.of("Stopped. Run the same command again to go on.")
 _FULL = ("no space left on device", "disk is full", "disk quota exceeded", "could not extend file")
 
 app = typer.Typer(
@@ -50,21 +52,23 @@ def root(
 
 
 def main() -> None:
-    """Run the command line. Bad input ends with its sentences on standard error and exit code 3."""
+    """Run the command line. Bad input ends with its sentences on standard error and exit code 3.
+
+    Sentences of errors are Indonesian or English: see `salur.commands.words.language`.
+    """
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         app()
     except InputError as error:
-        for fault in error.faults:
-            errors.print(_masked(str(fault)), markup=False)
+        _tell(errors, error.faults)
         sys.exit(EXIT_INPUT)
     except SystemExit as stop:
         if stop.code == _EXIT_INTERRUPTED:
-            errors.print("Stopped. Run the same command again to go on.")
+            _tell(errors, [_STOPPED])
             sys.exit(EXIT_FAILURE)
         raise
     except KeyboardInterrupt:
-        errors.print("Stopped. Run the same command again to go on.")
+        _tell(errors, [_STOPPED])
         sys.exit(EXIT_FAILURE)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -72,9 +76,17 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("SALUR_DEBUG"):
             errors.print(_masked("".join(traceback.format_exception(error))), markup=False)
-        sentence, code = _unexpected(error)
-        errors.print(_masked(sentence), markup=False)
+        fault, code = _unexpected(error)
+        _tell(errors, [fault])
         sys.exit(code)
+
+
+def _tell(errors: Console, faults: Iterable[Fault]) -> None:
+    from salur.commands.words import translator
+
+    translate = translator()
+    for fault in faults:
+        errors.print(_masked(fault.text(translate)), markup=False)
 
 
 def _masked(text: str) -> str:
@@ -84,22 +96,27 @@ def _masked(text: str) -> str:
     return mask(text)
 
 
-def _unexpected(error: BaseException) -> tuple[str, int]:
+def _unexpected(error: BaseException) -> tuple[Fault, int]:
     """The sentence and the exit code for an error that no command foresaw."""
     if _disk_is_full(error):
-        where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
-        return f"The disk is full{where}. Make room and run the same command again.", EXIT_INPUT
-    name = type(error).__name__
-    why = " ".join(str(error).split()) or "no reason given"
+        if isinstance(error, OSError) and error.filename:
+            full = Fault.of(
+                "The disk is full ({file}). Make room and run the same command again.", file=error.filename
+            )
+        else:
+            full = Fault.of("The disk is full. Make room and run the same command again.")
+        return full, EXIT_INPUT
+    name, text = type(error).__name__, " ".join(str(error).split())
     if _is_database(error):
-        if "no such table" in why or "does not exist" in why:
-            return f"The database is not prepared ({why}). Run `salur migrate`.", EXIT_FAILURE
-        return (
-            f"The database cannot be used ({why}). Run `salur doctor` to see what is missing.",
-            EXIT_FAILURE,
-        )
+        template = "The database cannot be used ({why}). Run `salur doctor` to see what is missing."
+        if "no such table" in text or "does not exist" in text:
+            template = "The database is not prepared ({why}). Run `salur migrate`."
+        return Fault.of(template, why=text or name), EXIT_FAILURE
     return (
-        f"Something unexpected went wrong ({name}: {why}). Run `salur --debug …` to see the details.",
+        Fault.of(
+            "Something unexpected went wrong ({why}). Run `salur --debug …` to see the details.",
+            why=f"{name}: {text}" if text else name,
+        ),
         EXIT_FAILURE,
     )
 
