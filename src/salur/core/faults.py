@@ -34,8 +34,12 @@ class Fault:
         return replace(self, file=str(file), line=line)
 
     def sentence(self, translate: Callable[[str], str] = str) -> str:
-        """The sentence without its place."""
-        return translate(self.template).format(**self.values)
+        """The sentence without its place. A value that is itself a fault is a phrase: it is translated too."""
+        values = {
+            name: value.sentence(translate) if isinstance(value, Fault) else value
+            for name, value in self.values.items()
+        }
+        return translate(self.template).format(**values)
 
     def text(self, translate: Callable[[str], str] = str) -> str:
         """The sentence with its place before it."""

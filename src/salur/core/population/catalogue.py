@@ -84,13 +84,13 @@ class Fact:
         return value in self.values
 
     @property
-    def expected(self) -> str:
-        """What a value must be, in words for an error."""
+    def expected(self) -> Fault:
+        """What a value must be, as a phrase for an error."""
         if self.type == "integer":
-            return f"a whole number from {self.least} to {self.most}"
+            return Fault.of("a whole number from {least} to {most}", least=self.least, most=self.most)
         if self.type == "category":
-            return "one of " + ", ".join(self.values)
-        return "a date like 2020-12-31" if self.type == "date" else "true or false"
+            return Fault.of("one of {values}", values=", ".join(self.values))
+        return Fault.of("a date like 2020-12-31") if self.type == "date" else Fault.of("true or false")
 
 
 @dataclass(frozen=True)

@@ -372,7 +372,7 @@ def _file_faults(
     wanted = columns_of(kind, facts, as_of_seen.setdefault(kind, as_of))
     for column, type_ in wanted.items():
         if (count := schema.names.count(column)) != 1:
-            what = "missing" if count == 0 else "there twice"
+            what = Fault.of("missing") if count == 0 else Fault.of("there twice")
             faults.append(Fault.of("The column {column} is {what}.", column=column, what=what).at(path))
         elif _plain(schema.field(column).type) != type_:
             faults.append(

@@ -50,7 +50,7 @@ class _Check:
     column: str
     bad: str
     template: str
-    expected: str = ""
+    expected: str | Fault = ""
     looks_at: tuple[str, ...] = ()
     good: Callable[..., bool] | None = None
 

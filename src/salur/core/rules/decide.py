@@ -173,6 +173,7 @@ def _resume(out: Path, run: dict[str, Any]) -> Decisions | None:
         done = open_decisions(out)
         same = {key: done.manifest.get(key) for key in run if key != "engine"}
         if same == {key: value for key, value in run.items() if key != "engine"}:
+            _tidy(out)
             return done
         raise InputError.at(out, "The folder holds decisions of something else; give another --out.")
     raw = canonical(run)
@@ -182,7 +183,7 @@ def _resume(out: Path, run: dict[str, Any]) -> Decisions | None:
                 out, "The folder holds an unfinished run of something else; give another --out."
             )
     else:
-        if out.exists() and any(out.iterdir()):
+        if out.exists() and any(path.name != "run.json.part" for path in out.iterdir()):
             raise InputError.at(out, "The folder is not empty and holds no decisions; give another --out.")
         out.mkdir(parents=True, exist_ok=True)
         write_whole(mark, raw)
@@ -355,9 +356,14 @@ def _finish(
     write_whole(out / "facts.toml", rulebook.catalogue.raw)
     write_whole(out / "population.path", str(population.path.resolve()).encode())
     write_whole(out / "manifest.json", canonical(manifest))
+    _tidy(out)
+    return open_decisions(out)
+
+
+def _tidy(out: Path) -> None:
+    """Remove what only an unfinished run needs, also after one that was killed before it could."""
     shutil.rmtree(out / "work", ignore_errors=True)
     (out / "run.json").unlink(missing_ok=True)
-    return open_decisions(out)
 
 
 def _totals(plan: Plan, out: Path) -> dict[str, Any]:

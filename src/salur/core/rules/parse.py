@@ -62,7 +62,11 @@ def expression(text: str, names: Names, *, over_members: bool = False, wants: Ty
     tree = _syntax(text)
     node = _Reader(names, over_members).read(tree)
     if type_of(node) != wants:
-        raise Refused("The expression is {found}, but must be {wanted}.", found=type_of(node), wanted=wants)
+        raise Refused(
+            "The expression is {found}, but must be {wanted}.",
+            found=_kind(type_of(node)),
+            wanted=_kind(wants),
+        )
     if nodes.depth(node) > DEPTH_MOST:
         raise Refused("The expression is nested more than {most} deep.", most=DEPTH_MOST)
     bounds(node, names)
@@ -84,7 +88,7 @@ def _syntax(text: str) -> ast.expr:
             warnings.simplefilter("ignore")
             tree = ast.parse(f"({text}\n)", mode="eval").body
     except SyntaxError as error:
-        shown = "the end" if error.offset is None else f"character {max(1, error.offset - 1)}"
+        shown = Wrong.of("character {n}", n=max(1, (error.offset or 1) - 1))
         raise Refused(
             "The expression cannot be read near {place}: {why}.", place=shown, why=error.msg
         ) from None
@@ -150,7 +154,7 @@ class _Reader:
         node = self.read(tree)
         if type_of(node) != wanted:
             raise Refused("{text} is {found}, but must be {wanted} here.",
-                          text=_text(tree), found=type_of(node), wanted=wanted)  # fmt: skip
+                          text=_text(tree), found=_kind(type_of(node)), wanted=_kind(wanted))  # fmt: skip
         return node
 
     def constant(self, value: object) -> Literal:
@@ -175,7 +179,7 @@ class _Reader:
             if FORBIDDEN & set(name.split("_")):
                 raise Refused("{name} is a forbidden fact: nobody may be decided by it.", name=name)
             near = get_close_matches(name, [*self.names.catalogue.facts, *self.names.parameters], 1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+            hint = Wrong.of(" Did you mean {name}?", name=near[0]) if near else ""
             raise Refused("{name} is neither a declared fact nor a parameter.{hint}", name=name, hint=hint)
         personal = fact.unit == "person"
         if personal and not self.over_members and self.names.unit == "family":
@@ -206,7 +210,7 @@ class _Reader:
         kind = type_of(first)
         if kind != type_of(second):
             raise Refused("{left} is {a} and {right} is {b}: they cannot be compared.",
-                          left=_text(left), a=kind, right=_text(right), b=type_of(second))  # fmt: skip
+                          left=_text(left), a=_kind(kind), right=_text(right), b=_kind(type_of(second)))  # fmt: skip
         if kind in ("boolean", "category") and op not in ("==", "!="):
             raise Refused("{text} has no order: only == and != compare it.", text=_text(left))
         if kind == "category":
@@ -246,7 +250,7 @@ class _Reader:
                 raise Refused("The list after 'in' holds constants only, not {text}.", text=_text(element))
             if type_of(value) != kind:
                 raise Refused("{value} is {a}, but {text} is {b}.",
-                              value=_text(element), a=type_of(value), text=_text(left), b=kind)  # fmt: skip
+                              value=_text(element), a=_kind(type_of(value)), text=_text(left), b=_kind(kind))  # fmt: skip
             if kind == "category":
                 self.same_values(node, value)
             assert value.value is not None  # noqa: S101
@@ -342,13 +346,35 @@ def _text(tree: ast.expr) -> str:
 
 _SHOWN: dict[type[ast.AST], str] = {
     ast.Is: "is", ast.IsNot: "is not", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
-    ast.Lambda: "A lambda", ast.IfExp: "if … else", ast.ListComp: "A comprehension",
-    ast.SetComp: "A comprehension", ast.DictComp: "A comprehension", ast.GeneratorExp: "A comprehension",
-    ast.Subscript: "An index", ast.JoinedStr: "An f-string", ast.Call: "A call", ast.List: "A list",
-    ast.NamedExpr: "An assignment", ast.Starred: "*", ast.Tuple: "A comma", ast.Dict: "A dictionary",
-    ast.Set: "A set", ast.Await: "await", ast.Yield: "yield", ast.UnaryOp: "This sign",
+    ast.Lambda: "lambda", ast.IfExp: "if … else", ast.Starred: "*", ast.Await: "await", ast.Yield: "yield",
 }  # fmt: skip
 
 
-def _shown(tree: ast.AST) -> str:
+def _shown(tree: ast.AST) -> str | Wrong:
+    """A piece of Python that is not part of the language, in words."""
+    match tree:
+        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+            return Wrong.of("A comprehension")
+        case ast.Subscript():
+            return Wrong.of("An index")
+        case ast.JoinedStr():
+            return Wrong.of("A string with values in it")
+        case ast.Call():
+            return Wrong.of("A call like this")
+        case ast.List() | ast.Tuple() | ast.Dict() | ast.Set():
+            return Wrong.of("A list in this place")
+        case ast.NamedExpr():
+            return Wrong.of("An assignment")
+        case ast.UnaryOp():
+            return Wrong.of("This sign")
     return _SHOWN.get(type(tree), type(tree).__name__)
+
+
+def _kind(type_: Type) -> Wrong:
+    """A type in words."""
+    phrases = {
+        "boolean": Wrong.of("a yes-or-no condition"),
+        "integer": Wrong.of("a whole number"),
+        "date": Wrong.of("a date"),
+    }
+    return phrases.get(type_) or Wrong.of("a category")

@@ -290,7 +290,7 @@ class _Reader:
             found[id_] = Basis(id_, str(title), checked, str(link))
         return found
 
-    def cited(self, table: dict[str, Any], where: toml.Path_, basis: Mapping[str, Basis], what: str) -> str:
+    def cited(self, table: dict[str, Any], where: toml.Path_, basis: Mapping[str, Basis], what: Wrong) -> str:
         cited = table.get("basis")
         if not isinstance(cited, str):
             self.fault((*where, "basis"), "{what} has no basis: cite the id of a [[basis]].", what=what)
@@ -351,7 +351,11 @@ class _Reader:
             if type(value) is int and abs(value) > INTEGER_MOST:
                 self.fault(here, "A value of {name} is beyond 2^53.", name=name)
                 continue
-            values.append(DatedValue(row["from"], value, self.cited(row, here, basis, f"A value of {name}")))
+            values.append(
+                DatedValue(
+                    row["from"], value, self.cited(row, here, basis, Wrong.of("A value of {name}", name=name))
+                )
+            )
         values.sort(key=lambda dated: dated.start)
         if len({dated.start for dated in values}) < len(values):
             self.fault(where, "The parameter {name} has two values from the same day.", name=name)
@@ -367,7 +371,7 @@ class _Reader:
             if id_ in ("some_component", "rank_known"):
                 self.fault((*where, "id"), "{id} is the id of a built-in criterion.", id=id_)
             tree = self.condition(table.get("require"), (*where, "require"), names)
-            cited = self.cited(table, where, basis, f"The criterion {id_ or '?'}")
+            cited = self.cited(table, where, basis, Wrong.of("The criterion {id}", id=id_ or "?"))
             says = self.text(table, (*where, "says"))
             remedy = self.text(table, (*where, "remedy")) if "remedy" in table else None
             if tree is not None and says is not None:
