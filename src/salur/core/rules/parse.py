@@ -249,8 +249,10 @@ class _Reader:
             if not isinstance(value, Literal):
                 raise Refused("The list after 'in' holds constants only, not {text}.", text=_text(element))
             if type_of(value) != kind:
-                raise Refused("{value} is {a}, but {text} is {b}.",
-                              value=_text(element), a=_kind(type_of(value)), text=_text(left), b=_kind(kind))  # fmt: skip
+                kinds = {"a": _kind(type_of(value)), "b": _kind(kind)}
+                raise Refused(
+                    "{value} is {a}, but {text} is {b}.", value=_text(element), text=_text(left), **kinds
+                )
             if kind == "category":
                 self.same_values(node, value)
             assert value.value is not None  # noqa: S101
