@@ -16,6 +16,7 @@ import errno
 import hashlib
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -138,15 +139,16 @@ def sentences(out: Path) -> Iterator[None]:
     """What an engine or the operating system says of an input or a full disk, as a sentence."""
     try:
         yield
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
+    except (duckdb.Error, pa.ArrowException, sqlite3.OperationalError, OSError) as error:
         text = str(error)
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) or any(
-            words in text for words in ("No space left", "File too large", "Disk quota", "could not write")
+            words in text
+            for words in ("No space left", "File too large", "Disk quota", "could not write", "disk is full")
         ):
             raise InputError.at(
                 out, "The disk is full. What is finished is kept: make room and run the same command again."
             ) from None
-        if isinstance(error, duckdb.Error | pa.ArrowException):
+        if not isinstance(error, OSError):
             raise InputError.at(out, "The files cannot be read or written: {why}.",
                                 why=text.strip().splitlines()[0].rstrip(".")) from error  # fmt: skip
         raise InputError.at(out, "The files cannot be read or written: {why}.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -209,7 +209,7 @@ class Postgres(_Rows):
             raise InputError.of("PostgreSQL cannot be reached: {why}.", why=why) from None
 
     def decide(self, plan: Plan, population: Population, province: str, target: Path) -> None:
-        with self.database.transaction(force_rollback=True):
+        with self.told(), self.database.transaction(force_rollback=True):
             for table, path in zip(("families", "persons"), _files(population, province), strict=True):
                 self.load(table, needed(plan, population, table), path)
             text = sql.statement(plan, source(population, "families", "persons"), self.dialect)
@@ -219,9 +219,20 @@ class Postgres(_Rows):
 
     def rank(self, candidates: Path, target: Path) -> None:
         columns = {"unit_id": "BIGINT", "area": "VARCHAR", "score": "BIGINT", "persons": "BIGINT"}
-        with self.database.transaction(force_rollback=True):
+        with self.told(), self.database.transaction(force_rollback=True):
             self.load("candidates", columns, candidates)
             self.write_ranks(self.stream(RANKS.format(candidates="candidates")), target)
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """What the server refuses or cannot do (a lost connection, a full disk, no right), as a sentence."""
+        import psycopg
+
+        try:
+            yield
+        except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
+            raise InputError.of("PostgreSQL cannot go on: {why}. Run the same command again when it can.",
+                                why=str(error).strip().splitlines()[0].rstrip(".")) from error  # fmt: skip
 
     def close(self) -> None:
         self.database.close()
