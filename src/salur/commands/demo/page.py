@@ -208,14 +208,10 @@ class _Page:
     @staticmethod
     def outcomes(programme: Programme) -> dict[str, int | None]:
         """Units by outcome as they may be shown, without what cannot come about."""
-        counts = {
-            name: programme.outcomes[name]
-            for name in OUTCOMES
-            if programme.outcomes[name]
-            or (not (name == "waiting" and programme.plan.places is None)
-            and not (name == "not_found" and programme.book.unit == "person"))
-        }  # fmt: skip
-        column = protected(list(counts.values()), zero_is_small=False)
+        never = {"waiting"} if programme.plan.places is None else set()
+        never |= {"not_found"} if programme.book.unit == "person" else set()
+        counts = {n: programme.outcomes[n] for n in OUTCOMES if programme.outcomes[n] or n not in never}
+        column = protected(list(counts.values()), zero_is_small=False, keep=list(counts).index("eligible"))
         return dict(zip(counts, column.cells, strict=True))
 
     def bar(self, programme: Programme) -> Markup:
@@ -238,13 +234,17 @@ class _Page:
         return (*rows, Row(self.writer.say("programmes.total"), (self.cell(programme.units), whole)))
 
     def delivered(self, programme: Programme) -> tuple[Row, ...]:
+        """With the money and the prices a single hidden number could be worked out: then all are hidden."""
         rows = []
+        closed = self.outcomes(programme)["eligible"] is None or any(
+            shown(count) is None for _, count in programme.delivered
+        )
         for item, count in programme.delivered:
             component = item.component
             each = self.money(item.price)
             if component.delivers != "money":
                 each = component.measure[self.language] if component.measure else ""
-            rows.append(Row(component.title[self.language], (each, self.cell(shown(count)))))
+            rows.append(Row(component.title[self.language], (each, None if closed else self.cell(count))))
         return tuple(rows)
 
     def notes(self, programme: Programme) -> list[str]:
@@ -254,7 +254,9 @@ class _Page:
                 notes.append(say("programmes.quota_nation", places=cutoff["places"]))
                 continue
             name = self.results.place.name if area == self.results.place.code else area
-            candidates = self.cell(shown(cutoff["candidates"])) or say("districts.hidden")
+            served = self.outcomes(programme)
+            told = served["eligible"] is not None and served["waiting"] is not None
+            candidates = self.cell(cutoff["candidates"]) if told else say("districts.hidden")
             notes.append(
                 say("programmes.quota_other", area=name, places=cutoff["places"], candidates=candidates)
                 + " "
@@ -283,8 +285,13 @@ class _Page:
 
     @cached_property
     def eligible(self) -> dict[str, Column]:
-        """A column for each programme."""
-        return {p.book.id: self.column(_eligible(p.book.id), p.book.unit) for p in self.results.programmes}
+        """A column for each programme; all of it hidden where the number of the whole regency is."""
+        return {
+            p.book.id: self.column(_eligible(p.book.id), p.book.unit)
+            if self.outcomes(p)["eligible"] is not None
+            else Column((None,) * len(self.results.districts), None)
+            for p in self.results.programmes
+        }
 
     def money_column(self, programmes: Sequence[Programme]) -> Column:
         """Money is hidden wherever the number behind it is: with the price it would tell the number."""

@@ -56,7 +56,7 @@ def demo(
     )
     generator = Generator(read_regencies(REGENCY), families, seed, catalogue, REFERENCE_DATE.date())
     folder = out / f"{REGENCY}-{families}-{seed}-{_digest(generator, books)}"
-    with _alone(folder, console):
+    with _stoppable(), _alone(folder, console):
         place = _regions(console, generator)
         population = _people(console, generator, folder / "population")
         programmes = _decisions(console, books, population, folder)
@@ -76,6 +76,17 @@ def _digest(generator: Generator, books: Sequence[rules.Rulebook]) -> str:
     """Eight letters that change with anything the results rest on."""
     basis = [FORMAT, generator.arguments(), {book.id: book.sha256 for book in books}]
     return hashlib.sha256(canonical(basis)).hexdigest()[:8]
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ctrl-C in the middle of a query is Ctrl-C: DuckDB makes a RuntimeError of it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "interrupted" not in str(error).lower():
+            raise
+        raise KeyboardInterrupt from error
 
 
 @contextmanager

@@ -23,9 +23,14 @@ class Column:
 
 
 def protected(
-    counts: Sequence[int], bases: Sequence[int] | None = None, *, zero_is_small: bool = True
+    counts: Sequence[int],
+    bases: Sequence[int] | None = None,
+    *,
+    zero_is_small: bool = True,
+    keep: int | None = None,
 ) -> Column:
     """The cells of one column. `zero_is_small` false: a zero is shown, where it says nothing about a group.
+    `keep`: the cell that is hidden last for the sake of the others, because it is told elsewhere too.
 
     >>> protected([40, 3, 12, 25])
     Column(cells=(40, None, None, 25), total=80)
@@ -45,7 +50,8 @@ def protected(
         return numbers is not None and sum(numbers[i] for i in hidden) < SMALL
 
     siblings = sorted(
-        (i for i, count in enumerate(counts) if i not in hidden and count > 0), key=lambda i: (counts[i], i)
+        (i for i, count in enumerate(counts) if i not in hidden and count > 0),
+        key=lambda i: (i == keep, counts[i], i),
     )
     while hidden and siblings and (len(hidden) < 2 or exposed(counts) or exposed(left)):
         hidden.add(siblings.pop(0))

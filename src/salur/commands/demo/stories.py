@@ -15,6 +15,7 @@ import duckdb
 
 from salur.commands.demo.figures import DISTRICT_LENGTH, Programme
 from salur.core import rules
+from salur.core.faults import InputError
 from salur.core.rules import nodes
 from salur.core.rules.engines import quoted
 from salur.core.rules.rows import cases
@@ -84,6 +85,7 @@ class _Choice:
     family_id: int
     unit_id: int
     district: str
+    decided: tuple[object, ...]  # outcome, failed, unknown, amount, amount_most in the batch
 
 
 def choose(
@@ -99,6 +101,10 @@ def choose(
         explanation = programme.explainer.explain(
             known[choice.family_id], person, programme.decisions.cutoffs
         )
+        one = explanation.decision
+        if (one.outcome, one.failed, one.unknown, one.amount, one.amount_most) != choice.decided:
+            raise InputError.at(programme.decisions.path, "Unit {id} comes out otherwise when it is decided alone; "
+                                "remove the folder and run again.", id=choice.unit_id)  # fmt: skip
         found.append(Story(choice.kind, programme, explanation, choice.district, person))
     return found
 
@@ -122,7 +128,8 @@ def _choices(population: rules.Population, programmes: Sequence[Programme]) -> I
                     continue
                 files = ", ".join(quoted(programme.decisions.file(p)) for p in programme.decisions.provinces)
                 row = db.execute(
-                    f"SELECT family_id, unit_id, left(coalesce(village, ''), {DISTRICT_LENGTH}) "
+                    f"SELECT family_id, unit_id, left(coalesce(village, ''), {DISTRICT_LENGTH}), "
+                    "outcome, failed, unknown, amount, amount_most "
                     f"FROM read_parquet([{files}]) JOIN families USING (family_id) LEFT JOIN sizes USING (family_id) "
                     f"WHERE {condition} AND NOT list_contains($1, family_id) ORDER BY bit_count(unknown), "
                     f"abs(coalesce(members, 0) - {MEMBERS_WANTED}), family_id, unit_id LIMIT 1",
@@ -130,7 +137,8 @@ def _choices(population: rules.Population, programmes: Sequence[Programme]) -> I
                 ).fetchone()
                 if row is not None:
                     families.append(row[0])
-                    yield _Choice(kind.id, programme, *row)
+                    family_id, unit_id, district, *decided = row
+                    yield _Choice(kind.id, programme, family_id, unit_id, district, tuple(decided))
                     break
 
 
