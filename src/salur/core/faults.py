@@ -36,7 +36,7 @@ class Fault:
     def sentence(self, translate: Callable[[str], str] = str) -> str:
         """The sentence without its place. A value that is itself a fault is a phrase: it is translated too."""
         values = {
-            name: value.sentence(translate) if isinstance(value, Fault) else value
+            name: value.sentence(translate) if isinstance(value, Fault) else _shown(value)
             for name, value in self.values.items()
         }
         return translate(self.template).format(**values)
@@ -44,10 +44,24 @@ class Fault:
     def text(self, translate: Callable[[str], str] = str) -> str:
         """The sentence with its place before it."""
         place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
-        return place + self.sentence(translate)
+        return str(_shown(place)) + self.sentence(translate)
 
     def __str__(self) -> str:
         return self.text()
+
+
+def _shown(value: object) -> object:
+    """The value as a screen can take it: what an input brings along must not steer a terminal, nor break it.
+
+    >>> print(_shown("a\\x1b[2J\\ud800"))
+    a\\x1b[2J\\ud800
+    """
+    if isinstance(value, int | float):
+        return value
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class InputError(Exception):

@@ -16,14 +16,22 @@ from salur.core.faults import InputError
 
 FILE_BYTES_MOST = 64 * 1024
 NESTING_MOST = 16  # tables and arrays inside each other; far above what any format here needs
+DOTS_MOST = 64  # in one line outside strings: the parts of a key
 
 Path_ = tuple[str | int, ...]
-_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\[\]#]+?)\s*\]\]?\s*(?:#.*)?$")
+_HEADER = re.compile(r"^\s*(\[\[?)([^\[\]#]+)\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(
     r"""^\s*((?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"\n]*"))*)\s*="""
 )
+# Strings and comments. A string that is never closed is not TOML; it ends somewhere here, so that looking for its
+# end again from each quote does not take time without end.
 _NOT_CODE = re.compile(
-    r'"""(?:[^\\]|\\.)*?"""' r"|'''.*?'''" r'|"(?:[^"\\\n]|\\.)*"' r"|'[^'\n]*'" r"|#[^\n]*", re.DOTALL
+    r'"""(?:[^\\]|\\.)*?(?:"""|\Z)'
+    r"|'''.*?(?:'''|\Z)"
+    r'|"(?:[^"\\\n]|\\[^\n])*+"?'
+    r"|'[^'\n]*'?"
+    r"|#[^\n]*",
+    re.DOTALL,
 )
 
 
@@ -68,6 +76,9 @@ def parse(raw: bytes, path: Path) -> Document:
         line = raw[: error.start].count(b"\n") + 1
         raise InputError.at(path, "The file is not UTF-8 text; save it as UTF-8.", line) from None
     bare = _NOT_CODE.sub(lambda m: "\n" * m.group().count("\n"), text)
+    for number, line_ in enumerate(bare.split("\n"), start=1):
+        if line_.count(".") > DOTS_MOST:
+            raise InputError.at(path, "A key here has more than {most} parts.", number, most=DOTS_MOST)
     depth = 0
     for position, character in enumerate(bare):
         depth += (character in "[{") - (character in "]}")

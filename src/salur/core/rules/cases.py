@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -151,7 +152,7 @@ class _Reader:
             self.fault("{key} is not a key of a case; a fact stands inside facts.", key=key)
         family_id = self.id(data.get("family_id"), "family_id")
         region = data.get("region", "")
-        if not isinstance(region, str) or len(region) > 13:
+        if not isinstance(region, str) or not re.fullmatch(r"[0-9]{2}\.[0-9]{2}", region):
             self.fault("region must be a regency code like 35.10.")
         found, members = data.get("found", True), data.get("members")
         if type(found) is not bool:
@@ -207,7 +208,9 @@ class _Reader:
             self.fault("{where}: {key} is not a key of a fact; there are value, source and as_of.",
                        where=where, key=key)  # fmt: skip
         source = given.get("source")
-        if source is not None and (not isinstance(source, str) or not 0 < len(source) <= 100):
+        if source is not None and not (
+            isinstance(source, str) and 0 < len(source) <= 100 and source.isprintable()
+        ):
             self.fault("{where}: the source of {name} must be a short text.", where=where, name=fact.name)
             source = None
         as_of = given.get("as_of")
@@ -229,8 +232,8 @@ class _Reader:
 
 
 def _date(value: object) -> date | None:
-    if not isinstance(value, str) or len(value) != 10:
-        return None
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        return None  # fromisoformat also reads 2026-W01-1, which would not be the text that is hashed
     try:
         return date.fromisoformat(value)
     except ValueError:

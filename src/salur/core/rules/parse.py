@@ -18,6 +18,7 @@ from salur.core.rules.nodes import Age, Among, And, Compare, Literal, Node, Not,
 
 TEXT_MOST = 4_000  # characters of one expression
 DEPTH_MOST = 50
+NODES_MOST = 2_000
 _OPS: dict[type[ast.cmpop], nodes.Comparison] = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
 }  # fmt: skip
@@ -106,9 +107,13 @@ class _Reader:
         self.names = names
         self.over_members = over_members
         self.depth = 0
+        self.budget = [NODES_MOST]  # shared with readers inside; a chain reads its middle twice
 
     def read(self, tree: ast.expr) -> Node:
         self.depth += 1
+        self.budget[0] -= 1
+        if self.budget[0] < 0:
+            raise Refused("The expression has more than {most} nodes.", most=NODES_MOST)
         if self.depth > DEPTH_MOST * 2:
             raise Refused("The expression is nested more than {most} deep.", most=DEPTH_MOST)
         try:
@@ -141,6 +146,8 @@ class _Reader:
                 return self.chain([left, *comparators], operators)
             case ast.Call(ast.Name(function), arguments, []) if function in _FUNCTIONS:
                 return self.call(function, arguments)
+            case ast.Call(ast.Name(function)) if function in _FUNCTIONS:
+                raise Refused("{name}() takes its condition or numbers without names.", name=function)
             case ast.Call(ast.Name(function)):
                 raise Refused("There is no function {name} here; there are {all}.",
                               name=function, all=", ".join(_FUNCTIONS))  # fmt: skip
@@ -158,11 +165,14 @@ class _Reader:
         return node
 
     def constant(self, value: object) -> Literal:
+        if isinstance(value, str) and not value.isprintable():
+            raise Refused("{value} is not plain text.", value=ascii(value)[:60])
         if isinstance(value, bool | str):
             return Literal(value)
         if isinstance(value, int):
             if abs(value) > INTEGER_MOST:
-                raise Refused("The number {value} is beyond 2^53.", value=str(value)[:24])
+                shown = str(value) if value.bit_length() < 80 else hex(value)[:20] + "…"
+                raise Refused("The number {value} is beyond 2^53.", value=shown)
             return Literal(value)
         if isinstance(value, float):
             raise Refused("{value} is not a whole number; money and counts are whole.", value=value)
@@ -273,7 +283,7 @@ class _Reader:
         if len(arguments) != 1:
             raise Refused("{name}() takes one condition or number.", name=function)
         inner = _Reader(self.names, True)
-        inner.depth = self.depth
+        inner.depth, inner.budget = self.depth, self.budget
         part = inner.typed(arguments[0], "integer" if function == "sum" else "boolean")
         if not any(fact.personal for fact in nodes.facts(part)):
             raise Refused(

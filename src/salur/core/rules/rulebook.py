@@ -28,11 +28,10 @@ from salur.core.population.catalogue import (
 )
 from salur.core.rules import nodes
 from salur.core.rules.nodes import Node
-from salur.core.rules.parse import Names, ParameterRange, Refused, expression
+from salur.core.rules.parse import NODES_MOST, Names, ParameterRange, Refused, expression
 
 CRITERIA_MOST = 60
 COMPONENTS_MOST = 60
-NODES_MOST = 2_000
 PERIODS = ("month", "quarter", "semester", "year", "once")
 DELIVERS = ("money", "goods", "voucher", "service", "certificate")
 AREAS = ("nation", "province", "regency")
@@ -250,13 +249,16 @@ class _Reader:
             return []
         if len(found) > most:
             self.fault((key,), "There are {n} {key}; at most {most}.", n=len(found), key=key, most=most)
-        tables: list[tuple[toml.Path_, dict[str, Any]]] = [((key, i), table) for i, table in enumerate(found)]
-        seen: set[object] = set()
+        tables: list[tuple[toml.Path_, dict[str, Any]]] = [
+            ((key, i), table) for i, table in enumerate(found[:most])
+        ]
+        seen: set[str] = set()
         for where, table in tables:
             self.keys(table, key, where)
-            if (name := table.get("id")) in seen and isinstance(name, str):
+            name = table.get("id")
+            if isinstance(name, str) and name in seen:
                 self.fault((*where, "id"), "The id {id} is used twice.", id=name)
-            seen.add(name if isinstance(name, str) else None)
+            seen.add(str(name))
         return tables
 
     def condition(
@@ -265,6 +267,8 @@ class _Reader:
         if not isinstance(source, str):
             self.fault(where, "{key} must be an expression in quotes.", key=where[-1])
             return None
+        if self.nodes > NODES_MOST:
+            return None  # told once for the whole rulebook
         try:
             tree = expression(source, names, over_members=over_members)
         except Refused as refused:
@@ -471,9 +475,13 @@ class _Reader:
         if fact is None or fact.type != "integer" or (fact.unit == "person" and names.unit == "family"):
             self.fault(("quota", "rank"), "rank must name a whole-number fact of the unit.")
         if isinstance(places, dict):
-            length = {"nation": 0, "province": 2, "regency": 5}.get(by, 0)
+            code = {"province": r"[0-9]{2}", "regency": r"[0-9]{2}\.[0-9]{2}"}.get(by, "")
             for region, number in places.items():
-                if len(region) != length or type(number) is not int or not 0 <= number <= INTEGER_MOST:
+                if (
+                    not re.fullmatch(code, region)
+                    or type(number) is not int
+                    or not 0 <= number <= INTEGER_MOST
+                ):
                     self.fault(("quota", "places"), "places needs a whole number for a {by} code; {region} is none.",
                                by=by, region=region)  # fmt: skip
             if not places:

@@ -131,7 +131,7 @@ class _Writer:
             return "TRUE" if value else "FALSE"
         if isinstance(value, date):
             return self.dialect.date(value)
-        return f"'{value}'" if isinstance(value, str) else str(value)
+        return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
 
     def extreme(self, node: nodes.Extreme) -> str:
         """Engines disagree on the least of a number and NULL, so the leaves are asked first."""
