@@ -242,6 +242,17 @@ def test_every_chart_says_what_it_shows(made: Made, language: str) -> None:
         assert "%" in figure or figure in ("ditutup", "hidden")
 
 
+def test_every_district_has_a_tile_of_its_own(made: Made) -> None:
+    from salur.commands.demo.page import tile_places
+
+    places = tile_places()
+    assert len({(column, row) for column, row, _ in places.values()}) == len(places)
+    families = f"{made.report['folder']}/population/families/35.parquet"
+    with duckdb.connect() as db:
+        codes = db.execute("SELECT DISTINCT left(village, 8) FROM read_parquet(?)", [families]).fetchall()
+    assert places.keys() == {code for (code,) in codes}
+
+
 @both
 def test_the_numbers_are_those_of_the_manifests(made: Made, language: str) -> None:
     root = tree(made.html(language))

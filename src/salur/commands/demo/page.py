@@ -22,6 +22,7 @@ from salur.commands.demo.stories import Story
 from salur.core import rules
 from salur.core.population.layout import write_whole
 from salur.core.rules.aloud import Words
+from salur.core.rules.changes import FAMILY
 from salur.core.rules.evaluate import OUTCOMES
 from salur.web.pages import LANGUAGES, Writer, charts, read_sentences, render
 
@@ -420,12 +421,14 @@ class _Page:
         lines = [say("stories.family_id", id=str(case.family_id), district=self.name(story.district))]
         if not case.found:
             return [*lines, say("stories.absent")]
-        decile = story.explanation.scope.family.get("decile")
-        if decile is None:
-            lines.append(say("stories.decile_unknown"))
-        else:
-            lines.append(say("stories.decile", decile=str(decile)))
-        return lines
+        decile = story.explanation.used((FAMILY, "decile"))
+        if decile.value is None:
+            return [*lines, say("stories.decile_unknown")]
+        told = str(decile.value)
+        return [
+            *lines,
+            say("stories.decile", decile=say("stories.stale", what=told) if decile.stale else told),
+        ]
 
     def family_after(self, story: Story) -> str:
         case = story.explanation.case

@@ -16,6 +16,7 @@ import jinja2
 from salur.core import toml
 from salur.core.population.catalogue import Text, text
 from salur.core.rules.aloud import Words
+from salur.web.pages.charts import tenths
 
 LANGUAGES = ("id", "en")
 
@@ -48,9 +49,9 @@ class Writer:
         """
         if whole == 0:
             return "–"
-        tenths = (2000 * part + whole) // (2 * whole)
+        share = tenths(part, whole)
         mark = "." if self.language == "en" else ","
-        return f"{self.number(tenths // 10)}{mark}{tenths % 10}%"
+        return f"{self.number(share // 10)}{mark}{share % 10}%"
 
     @property
     def words(self) -> Words:

@@ -73,6 +73,11 @@ def tile_map(id_: str, title: str, description: str, tiles: Sequence[Tile]) -> M
     return _TILES.format(wide * TILE, high * TILE, title, description, Markup().join(drawn), id=id_)
 
 
+def tenths(part: int, whole: int) -> int:
+    """A share in tenths of a per cent, half a tenth rounded up: as it is written, so it is coloured."""
+    return (2000 * part + whole) // (2 * whole)
+
+
 def shades(shares: Sequence[tuple[int, int]]) -> list[int]:
     """Lower bounds, in whole per cent, of up to five steps of equal width that hold all shares (part, whole).
 
@@ -81,7 +86,7 @@ def shades(shares: Sequence[tuple[int, int]]) -> list[int]:
     >>> shades([(1, 4)])
     [25]
     """
-    percents = [100 * part // whole for part, whole in shares if whole]
+    percents = [tenths(part, whole) // 10 for part, whole in shares]
     if not percents:
         return []
     least, most = min(percents), max(percents)
@@ -89,8 +94,11 @@ def shades(shares: Sequence[tuple[int, int]]) -> list[int]:
     return list(range(least, most + 1, step))
 
 
-def shade_of(part: int, whole: int, bounds: Sequence[int]) -> int | None:
-    """The step that a share falls in."""
-    if not whole or not bounds:
-        return None
-    return max((n for n, bound in enumerate(bounds) if 100 * part >= bound * whole), default=0)
+def shade_of(part: int, whole: int, bounds: Sequence[int]) -> int:
+    """The step that a share falls in.
+
+    >>> shade_of(15_999, 100_000, [14, 15, 16])
+    2
+    """
+    share = tenths(part, whole)
+    return max((n for n, bound in enumerate(bounds) if share >= 10 * bound), default=0)
