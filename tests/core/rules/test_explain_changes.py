@@ -33,7 +33,8 @@ CATALOGUE = catalogues.parse(
             [
                 f"format = 1\n[registers.r]\ntitle = {LABEL}\nowner = {LABEL}",
                 *(
-                    f'[facts.{name}]\nunit = "{unit}"\nregister = "r"\nsensitivity = "ordinary"\nlabel = {LABEL}\n{rest}'
+                    f'[facts.{name}]\nunit = "{unit}"\nregister = "r"\nsensitivity = "ordinary"\n'
+                    f"label = {LABEL}\n{rest}"
                     for name, (unit, rest) in FACTS.items()
                 ),
             ]
@@ -116,7 +117,11 @@ def test_the_fewest_changes_are_true_and_nothing_smaller_is(text, facts, members
         ("home in ['rent', 'free']", {"home": "own"}, [("home", "rent")]),
         ("rich or decile <= 2", {"rich": False, "decile": 5}, [("rich", True)]),
         ("decile <= 2 or rich", {"rich": False, "decile": 5}, [("decile", 2)]),
-        ("(home == 'own' or rich) and (decile == 1 or rich)", {"rich": False, "decile": 5, "home": "rent"}, [("rich", True)]),
+        (
+            "(home == 'own' or rich) and (decile == 1 or rich)",
+            {"rich": False, "decile": 5, "home": "rent"},
+            [("rich", True)],
+        ),
     ],
 )  # fmt: skip
 def test_ties_fall_to_the_first_in_the_text_and_values_are_the_nearest(text, facts, needed):
