@@ -53,9 +53,10 @@ def protected(
         (i for i, count in enumerate(counts) if i not in hidden and count > 0),
         key=lambda i: (i == keep, counts[i], i),
     )
-    while hidden and siblings and (len(hidden) < 2 or exposed(counts) or exposed(left)):
+    # One hidden cell alone is a small one, so that there are always two.
+    while hidden and siblings and (exposed(counts) or exposed(left)):
         hidden.add(siblings.pop(0))
-    safe = not hidden or (len(hidden) > 1 and not exposed(counts) and not exposed(left))
+    safe = not hidden or not (exposed(counts) or exposed(left))
     return Column(
         tuple(None if i in hidden else count for i, count in enumerate(counts)), sum(counts) if safe else None
     )
