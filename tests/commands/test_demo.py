@@ -21,10 +21,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.needs import optional
 
-from salur.commands.demo.small_cells import SMALL, Column, protected
+from salur.commands.demo.small_cells import Column, protected
 
 SALUR = str(Path(sys.executable).with_name("salur"))
 FAMILIES = 2_000
+SMALL = 10  # law 11
 OUTCOMES = ("eligible", "waiting", "needs_data", "not_eligible", "not_found")
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 # Interrupts itself, as Ctrl-C does, just before the n-th file is put in its place.
@@ -504,6 +505,11 @@ def test_those_left_over_are_protected_too(pairs: list[tuple[int, int]]) -> None
 def test_what_is_told_elsewhere_too_is_hidden_last() -> None:
     assert protected([12, 3, 20, 500], keep=0).cells == (12, None, None, 500)
     assert protected([12, 3], keep=0).cells == (None, None)
+
+
+def test_those_left_over_draw_in_a_sibling() -> None:
+    column = protected([20, 95, 40, 300], [22, 100, 90, 700])
+    assert column == Column((None, None, None, 300), 455)  # 2 and 5 left over are 7: too few
 
 
 def test_nothing_is_hidden_without_need() -> None:
