@@ -143,3 +143,22 @@ def test_a_person_programme_needs_to_know_who():
 def test_money_and_numbers_are_written_as_each_language_does():
     assert Words("id").money(2_400_000) == "Rp2.400.000"
     assert Words("en").money(2_400_000) == "Rp2,400,000"
+
+
+def test_an_entitled_family_is_told_which_missing_facts_could_bring_more():
+    nothing = {fact.name: False for fact in CATALOGUE.of("person") if fact.type == "boolean"}
+    adult = nothing | {
+        "birth_date": date(1990, 1, 1),
+        "occupation": "farmer",
+        "sex": "female",
+        "school_level": "none",
+    }
+    child = nothing | {
+        "birth_date": date(2022, 1, 1),
+        "occupation": "none",
+        "sex": "male",
+        "school_level": "none",
+    }
+    text = explain("pkh", {"decile": 1}, adult | {"pregnant": None}, child).text("en")
+    assert "It may become Rp1,500,000" in text
+    assert "Pregnant or just delivered of member 1: ask" in text

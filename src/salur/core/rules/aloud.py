@@ -181,9 +181,9 @@ def _to_do(explanation: Explanation, words: Words, failed: list[Reason], unknown
         owners = dict.fromkeys(explanation.owner(reason, words.language) for reason in failed)
         entries += [words.say("fact", "repair", owner=owner) for owner in owners if owner]
     else:
-        pending = [reason for reason in unknown if reason.asks] if outcome == NEEDS_DATA else []
+        keys = [key for reason in unknown for key in reason.asks]
         entries += [
-            _ask(explanation, explanation.used(key), words) for reason in pending for key in reason.asks
+            _ask(explanation, explanation.used(key), words) for key in keys or explanation.open_components
         ]
     entries = list(dict.fromkeys(entries))
     if not entries:

@@ -21,6 +21,7 @@ from salur.core.rules.evaluate import Function, Values, function
 from salur.core.rules.nodes import And, Literal, Node, Not, Or, type_of
 
 TRIED_MOST = 4_000
+FEW = 12  # a whole number with so few values is tried at each of them
 FAMILY = -1  # the place of the family beside the positions of its members
 Key = tuple[int, str]  # (place, fact)
 Changes = dict[Key, Value]
@@ -247,8 +248,9 @@ class _Search:
             for k in self.keys
             if type(v := self.scope.value(k)) is (int if fact.type == "integer" else date)
         }
+        few = range(fact.least, fact.most + 1) if fact.most - fact.least <= FEW else ()
         around: set[Any] = (
-            {fact.least, fact.most, *(int(v) + step for v in known for step in (-1, 0, 1))}  # type: ignore[arg-type]
+            {*few, fact.least, fact.most, *(int(v) + step for v in known for step in (-1, 0, 1))}  # type: ignore[arg-type]
             if fact.type == "integer"
             else {v + timedelta(days=step) for v in known if isinstance(v, date) for step in (-1, 0, 1)}
         )
@@ -260,7 +262,7 @@ class _Search:
         """A comparison of several facts turned by changing one after another, the first first."""
         changed: Changes = {}
         for key in dict.fromkeys(_reads(tree, len(self.scope.members), place)):
-            options = self.candidates(key)
+            options = [*self.candidates(key), *self.crossing(tree, place, changed, key)]
             for value in options:
                 scope = self.scope.with_({**changed, key: value})
                 self.tried += 1
@@ -273,19 +275,38 @@ class _Search:
 
     def gap(self, tree: Node, wanted: bool, place: int, changed: Changes) -> int:
         """How far a comparison of numbers still is from turning."""
-        if not isinstance(tree, nodes.Compare) or type_of(tree.left) != "integer":
+        apart = self.apart(tree, place, changed)
+        if apart is None:
             return 0
+        if isinstance(tree, nodes.Compare) and tree.op in ("==", "!="):
+            return abs(apart)
+        rising = isinstance(tree, nodes.Compare) and tree.op in (">", ">=")
+        return -apart if rising is wanted else apart
+
+    def apart(self, tree: Node, place: int, changed: Changes) -> int | None:
+        """Left side less right side of a comparison of numbers; None if it is none, or unknown."""
+        if not isinstance(tree, nodes.Compare) or type_of(tree.left) != "integer":
+            return None
         scope = self.scope.with_(changed)
         left, right = (
             function(side)(scope.family, scope.member(place), scope.members)
             for side in (tree.left, tree.right)
         )
-        if left is None or right is None:
-            return 0
-        apart = int(left - right)
-        if tree.op in ("==", "!="):
-            return abs(apart)
-        return -apart if (tree.op in (">", ">=")) is wanted else apart
+        return None if left is None or right is None else int(left - right)
+
+    def crossing(self, tree: Node, place: int, changed: Changes, key: Key) -> list[Value]:
+        """The values of a whole-number fact around which the two sides of a comparison become equal."""
+        fact = self.condition.catalogue.facts[key[1]]
+
+        def above(value: int) -> bool:
+            return (self.apart(tree, place, {**changed, key: value}) or 0) >= 0
+
+        if fact.type != "integer" or self.apart(tree, place, {**changed, key: fact.least}) is None:
+            return []
+        if above(fact.least) == above(fact.most):
+            return []
+        edge = _closest(fact.most, fact.least, lambda value: above(value) is above(fact.most))
+        return [value for value in (edge, edge - 1, edge + 1) if fact.accepts(value)]
 
     def nearest(self, changed: Changes) -> Changes:
         """The same facts, each number and date moved back towards its present value while the condition holds."""

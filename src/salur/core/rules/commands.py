@@ -224,7 +224,7 @@ def read_catalogue(path: Path | None) -> Catalogue:
 def shipped(path: Path) -> Path:
     """The path itself, or the shipped rulebook of that id where there is no such file."""
     own = SHIPPED / f"{path}.toml"
-    return own if not path.exists() and path.name == str(path) and own.exists() else path
+    return own if not path.is_file() and path.name == str(path) and own.exists() else path
 
 
 def shipped_rulebooks(catalogue: Catalogue) -> list[Rulebook]:

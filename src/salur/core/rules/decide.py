@@ -139,6 +139,10 @@ def sentences(out: Path) -> Iterator[None]:
     """What an engine or the operating system says of an input or a full disk, as a sentence."""
     try:
         yield
+    except (RuntimeError, duckdb.InterruptException) as error:
+        if "interrupted" in str(error).lower():  # how DuckDB tells of Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
     except (duckdb.Error, pa.ArrowException, sqlite3.OperationalError, OSError) as error:
         text = str(error)
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) or any(

@@ -83,7 +83,9 @@ class Explainer:
             Criterion(c.id, tree, c.says, c.remedy, c.basis, Condition(tree, catalogue))
             for c, tree in zip(rulebook.criteria, plan.criteria, strict=True)
         ]
-        some = nodes.Or(tuple(self._offered(item) for item in plan.items))
+        offered = [self._offered(item) for item in plan.items]
+        self.components = [Condition(tree, catalogue) for tree in self._counted(plan)]
+        some = nodes.Or(tuple(offered))
         built: list[tuple[str, Node]] = [("some_component", some)]
         if plan.places is not None:
             built.append(("rank_known", nodes.Compare("==", plan.places.rank, plan.places.rank)))
@@ -92,6 +94,16 @@ class Explainer:
             says = Text(*(says[lang].format(who=who[rulebook.unit][lang]) for lang in ("id", "en")))
             self.criteria.append(Criterion(id_, tree, says, remedy, None, Condition(tree, catalogue)))
         self._reads: dict[tuple[int, int], list[tuple[Key, ...]]] = {}
+
+    @staticmethod
+    def _counted(plan: Plan) -> list[Node]:
+        """For each component a condition that is unknown as long as its count is open."""
+        return [
+            nodes.Compare(">=", nodes.Aggregate("count", item.tree), nodes.Literal(0))
+            if item.kind == "each" and item.tree is not None
+            else item.tree or nodes.Literal(True)
+            for item in plan.items
+        ]
 
     def reads(self, scope: Scope) -> list[tuple[Key, ...]]:
         """The facts that each criterion reads, for a family of this many members."""
@@ -151,6 +163,15 @@ class Explanation:
             failed >>= 1
             unknown >>= 1
         return tuple(found)
+
+    @property
+    def open_components(self) -> tuple[Key, ...]:
+        """The unknown facts on which more of a component depends, in the order of the file."""
+        keys: dict[Key, None] = {}
+        for item, condition in zip(self.plan.items, self.explainer.components, strict=True):
+            if self.decision.counts_most[item.index] > self.decision.counts[item.index]:
+                keys |= dict.fromkeys(condition.unknowns(self.scope))
+        return tuple(keys)
 
     def used(self, key: Key) -> UsedFact:
         """A fact as the case holds it."""
