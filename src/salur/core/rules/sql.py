@@ -26,17 +26,19 @@ class Dialect:
     date: Callable[[date], str]
     types: Mapping[str, str]
     quote: str = '"'
+    copies: bool = False  # the planner writes a layer's expressions into every layer above it
     extremes: Mapping[str, str] = field(default_factory=lambda: {"min": "LEAST", "max": "GREATEST"})
 
 
 _TYPES = {"boolean": "BOOLEAN", "integer": "BIGINT", "date": "DATE", "category": "VARCHAR"}
 DUCKDB = Dialect("duckdb", lambda day: f"DATE '{day}'", _TYPES)
-POSTGRES = Dialect("postgres", lambda day: f"DATE '{day}'", _TYPES)
+POSTGRES = Dialect("postgres", lambda day: f"DATE '{day}'", _TYPES, copies=True)
 SPARK = Dialect("spark", lambda day: f"DATE '{day}'", _TYPES | {"category": "STRING"}, "`")
 SQLITE = Dialect(
     "sqlite",
     lambda day: f"'{day}'",
     _TYPES | {"date": "TEXT", "category": "TEXT"},
+    copies=True,
     extremes={"min": "MIN", "max": "MAX"},
 )
 
@@ -81,6 +83,7 @@ class _Writer:
         self.plan = plan
         self.source = source
         self.dialect = dialect
+        self.layers: list[str] = []
         self.person_unit = plan.rulebook.unit == "person"
         self.criteria = [simplify(tree) for tree in plan.criteria]
         self.trees = {item.index: simplify(item.tree) for item in plan.items if item.tree is not None}
@@ -150,6 +153,18 @@ class _Writer:
 
     # ---- layers ----
 
+    def layer(self, select: str, alias: str) -> str:
+        """A layer as a table expression.
+
+        SQLite and PostgreSQL would write its expressions in place of its columns, layer after layer: with 14
+        components planning takes seconds, with 60 all memory. There a layer is computed once.
+        """
+        if not self.dialect.copies:
+            return f"({select}) {alias}"
+        name = f"layer_{len(self.layers)}"
+        self.layers.append(f"{name} AS MATERIALIZED ({select})")
+        return f"{name} {alias}"
+
     def facts(self, personal: bool, table: str) -> list[str]:
         """The facts that are read, stale values as NULL."""
         catalogue = self.plan.rulebook.catalogue
@@ -202,7 +217,7 @@ class _Writer:
         )
         return (
             f"SELECT m.*, CASE {sure} ELSE -1 END AS sure, CASE {possible} ELSE -1 END AS possible "
-            f"FROM ({self.members()}) m"
+            f"FROM {self.layer(self.members(), 'm')}"
         )
 
     def test(self, item: Item) -> str:
@@ -232,7 +247,7 @@ class _Writer:
                 made.append(f"COUNT(CASE WHEN {test} OR {test} IS NULL THEN 1 END) AS p{k}")
         if self.counts_persons:
             made.append("COUNT(*) AS n")
-        return f"SELECT family_id, {', '.join(made)} FROM ({self.chosen()}) m GROUP BY family_id"
+        return f"SELECT family_id, {', '.join(made)} FROM {self.layer(self.chosen(), 'm')} GROUP BY family_id"
 
     def units(self) -> str:
         """One row a unit: its facts, its aggregates resolved (g0 …), its components counted (s0, p0 …)."""
@@ -324,7 +339,8 @@ class _Writer:
             shown.append(("n" if self.counts_persons else "1") + " AS persons")
         unit = "person_id" if self.person_unit else "family_id"
         return (
-            f"SELECT {unit} AS unit_id, family_id, region, found, {', '.join(shown)} FROM ({self.units()}) u"
+            f"SELECT {unit} AS unit_id, family_id, region, found, {', '.join(shown)} "
+            f"FROM {self.layer(self.units(), 'u')}"
         )
 
     @staticmethod
@@ -346,7 +362,7 @@ class _Writer:
                 taken.append(f"{upto} - ({before}) AS {kind}{k}")
         keep = ["unit_id", "family_id", "region", "found", *(f"k{i}" for i in range(len(self.criteria)))]
         keep += ["score", "persons"] if self.plan.places else []
-        inner = f"SELECT j.*, {', '.join(sums)} FROM ({self.judged()}) j"
+        inner = f"SELECT j.*, {', '.join(sums)} FROM {self.layer(self.judged(), 'j')}"
         return f"SELECT {', '.join([*keep, *taken])} FROM ({inner}) j"
 
     def masked(self) -> str:
@@ -364,7 +380,7 @@ class _Writer:
         kept += [f"{kind}{item.index}" for item in self.plan.items for kind in "sp"]
         return (
             f"SELECT {', '.join(kept)}, CAST({' + '.join(failed)} AS BIGINT) AS failed, "
-            f"CAST({' + '.join(unknown)} AS BIGINT) AS unknown FROM ({self.filled()}) c"
+            f"CAST({' + '.join(unknown)} AS BIGINT) AS unknown FROM {self.layer(self.filled(), 'c')}"
         )
 
     def statement(self) -> str:
@@ -389,7 +405,8 @@ class _Writer:
         ]  # fmt: skip
         if self.plan.places:
             shown += ["CAST(score AS BIGINT) AS score", "CAST(persons AS BIGINT) AS persons"]
-        return f"SELECT {', '.join(shown)} FROM ({self.masked()}) d"
+        select = f"SELECT {', '.join(shown)} FROM {self.layer(self.masked(), 'd')}"
+        return f"WITH {', '.join(self.layers)} {select}" if self.layers else select
 
 
 def _leaves(node: Node) -> Iterator[Node]:
