@@ -1,0 +1,195 @@
+"""The pieces of work that are measured, each run in a process of its own: `python -m bench.work NAME ARGUMENTS`.
+
+Each prints one line of JSON: what it found, and `cpu`, the CPU seconds of the work itself without imports.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+BOOKS = ROOT / "src" / "salur" / "rulebooks"
+SAMPLE = 4_000  # cases for the time of one decision
+
+
+def cpu() -> float:
+    """CPU seconds of this process, all threads."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def opened(population: str) -> tuple[Any, Any]:
+    """The shipped catalogue and a population."""
+    from salur.core import rules
+
+    catalogue = rules.read_catalogue(BOOKS / "facts.toml")
+    return catalogue, rules.open_population(Path(population), catalogue)
+
+
+def plan_of(programme: str, catalogue: Any, population: Any) -> Any:
+    from salur.core import rules
+
+    return rules.plan_on(
+        rules.read_rulebook(BOOKS / f"{programme}.toml", catalogue), population.reference_date
+    )
+
+
+def generate(out: str, families: str, regencies: str) -> dict[str, Any]:
+    """Make a population with 5 % of every fact unknown."""
+    from salur.core.population.commands import read_regencies
+    from salur.core.population.generate import Generator
+    from salur.core.population.generate import generate as make
+    from salur.core.rules import read_catalogue
+
+    maker = Generator(
+        read_regencies(regencies), int(families), 1, read_catalogue(BOOKS / "facts.toml"), _day(), 5.0
+    )
+    begun = cpu()
+    make(maker, Path(out))
+    return {"cpu": cpu() - begun}
+
+
+def _day() -> Any:
+    from salur.core.population.commands import REFERENCE_DATE
+
+    return REFERENCE_DATE.date()
+
+
+def scan(population: str) -> dict[str, Any]:
+    """Read the columns that PKH needs, and nothing else: the floor."""
+    import duckdb
+
+    from salur.core.rules.engines import needed
+
+    catalogue, people = opened(population)
+    plan = plan_of("pkh", catalogue, people)
+    connection = duckdb.connect()
+    begun = cpu()
+    for province in people.provinces:
+        for table, path in (("families", people.families(province)), ("persons", people.persons(province))):
+            read = ", ".join(f'max("{column}")' for column in needed(plan, people, table))
+            connection.execute(f"SELECT {read} FROM read_parquet('{path}')").fetchall()
+    return {"cpu": cpu() - begun}
+
+
+def by_hand(population: str, out: str) -> dict[str, Any]:
+    """PKH written by hand for DuckDB, with the same rows, order, columns and compression."""
+    import duckdb
+
+    folder = Path(out)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    query = (ROOT / "bench" / "by_hand.sql").read_text("utf-8")
+    connection = duckdb.connect()
+    begun = cpu()
+    for families in sorted(Path(population, "families").glob("*.parquet")):
+        persons = Path(population, "persons", families.name)
+        text = query.format(families=f"read_parquet('{families}')", persons=f"read_parquet('{persons}')")
+        target = folder / families.name
+        connection.execute(f"COPY ({text}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)").fetchall()
+    return {"cpu": cpu() - begun}
+
+
+def decide(
+    population: str, out: str, programme: str = "pkh", engine: str = "duckdb", url: str = ""
+) -> dict[str, Any]:
+    """`decide` as everybody runs it, on a population that was verified before."""
+    from salur.core import rules
+
+    catalogue, people = opened(population)
+    plan = plan_of(programme, catalogue, people)
+    shutil.rmtree(out, ignore_errors=True)
+    begun = cpu()
+    rules.decide_population(
+        plan,
+        people,
+        Path(out),
+        engine=engine,
+        postgres_url=url or None,
+        checked=Path(population).parent / "checked",
+    )
+    return {"cpu": cpu() - begun}
+
+
+def same(out: str, by_hand_out: str) -> dict[str, Any]:
+    """How many rows of our decisions differ from those by hand."""
+    import duckdb
+
+    ours, theirs = f"'{out}/decisions/*.parquet'", f"'{by_hand_out}/*.parquet'"
+    counted = duckdb.sql(
+        f"SELECT count(*) FROM (SELECT COLUMNS(*)::VARCHAR FROM {ours} EXCEPT ALL "
+        f"SELECT COLUMNS(*)::VARCHAR FROM {theirs})"
+    ).fetchall()
+    rows = duckdb.sql(f"SELECT (SELECT count(*) FROM {ours}), (SELECT count(*) FROM {theirs})").fetchall()
+    return {"cpu": 0.0, "differing": counted[0][0], "rows": rows[0]}
+
+
+def verify(population: str) -> dict[str, Any]:
+    """The reading of every row before the first decision."""
+    from salur.core.population.layout import verify as read_all
+
+    catalogue, people = opened(population)
+    begun = cpu()
+    faults = read_all(people, catalogue)
+    return {"cpu": cpu() - begun, "faults": len(faults)}
+
+
+def lines(out: str, population: str) -> dict[str, Any]:
+    """Write the decision lines, each with the hash of its case."""
+    from salur.core import rules
+
+    catalogue, people = opened(population)
+    begun = cpu()
+    count = sum(1 for _ in rules.decision_lines(rules.open_decisions(Path(out)), people, catalogue))
+    return {"cpu": cpu() - begun, "lines": count}
+
+
+def one(population: str, programme: str = "pkh") -> dict[str, Any]:
+    """Median microseconds of one decision, over real cases as they come."""
+    from itertools import islice
+
+    from salur.core import rules
+    from salur.core.rules.rows import cases
+
+    catalogue, people = opened(population)
+    plan = plan_of(programme, catalogue, people)
+    explainer = rules.Explainer(plan)
+    found = list(islice(cases(people, catalogue, people.provinces[0], plan.on), SAMPLE))
+    person = plan.rulebook.unit == "person"
+    who = [
+        (case, case.members[0].person_id if person else None) for case in found if case.members or not person
+    ]
+    begun = cpu()
+    times = {
+        "outcome alone": _median(who, lambda case, id_: explainer.evaluator.decide(case, id_)),
+        "with reasons": _median(who, lambda case, id_: explainer.explain(case, id_).reasons),
+        "as JSON": _median(who, lambda case, id_: explainer.explain(case, id_).to_json()),
+        "read aloud": _median(who, lambda case, id_: explainer.explain(case, id_).text()),
+    }
+    return {"cpu": cpu() - begun, "microseconds": times, "cases": len(who)}
+
+
+def _median(who: list[tuple[Any, Any]], work: Callable[[Any, Any], object]) -> float:
+    for case, id_ in who[:200]:
+        work(case, id_)
+    times = []
+    for case, id_ in who:
+        begun = time.process_time_ns()
+        work(case, id_)
+        times.append(time.process_time_ns() - begun)
+    return sorted(times)[len(times) // 2] / 1000
+
+
+WORKS: dict[str, Callable[..., dict[str, Any]]] = {
+    work.__name__: work for work in (generate, scan, by_hand, decide, same, verify, lines, one)
+}
+
+if __name__ == "__main__":
+    print(json.dumps(WORKS[sys.argv[1]](*sys.argv[2:])))

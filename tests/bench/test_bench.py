@@ -1,0 +1,28 @@
+"""The benchmarks run, and what they measure is the same work. No figure is asserted."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_small_run_writes_the_page_and_compares_the_same_rows(tmp_path: Path) -> None:
+    report = tmp_path / "benchmarks.md"
+    small = [
+        "--families",
+        "3000",
+        "--runs",
+        "1",
+        "--folder",
+        str(tmp_path / "bench"),
+        "--report",
+        str(report),
+    ]
+    agreed = subprocess.run([sys.executable, "-m", "bench", "agree", *small], cwd=ROOT, check=False)
+    assert agreed.returncode == 0
+    done = subprocess.run([sys.executable, "-m", "bench", *small], cwd=ROOT, check=False)
+    assert done.returncode == 0
+    text = report.read_text("utf-8")
+    assert "; 0 differ." in text
+    assert "## Engines agree" in text
