@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -109,15 +110,23 @@ def explain(
     from salur.core.rules.explain import Explainer
 
     catalogue = read_catalogue(facts)
-    ready = plan(rulebook.read(shipped(file), catalogue), day(on))
-    cutoffs = None
+    book = rulebook.read(shipped(file), catalogue)
+    if person is not None and book.unit == "family":
+        raise typer.BadParameter("this programme decides families, not persons", param_hint="--person")
+    reference, cutoffs = day(on), None
     if decisions is not None:
-        from salur.core.rules.decide import open_decisions
+        from salur.core.rules.decide import open_decisions, reference_date
 
         opened = open_decisions(decisions)
-        if opened.manifest["rulebook"] != ready.rulebook.sha256:
-            raise InputError.at(decisions, "These decisions were made by another version of the rulebook.")
+        reference = on.date() if on else reference_date(opened)
+        made_by = (opened.manifest["rulebook"], opened.manifest["facts"], reference_date(opened))
+        if made_by != (book.sha256, catalogue.sha256, reference):
+            raise InputError.at(
+                decisions,
+                "These decisions were made by another rulebook or fact catalogue, or for another date.",
+            )
         cutoffs = opened.cutoffs
+    ready = plan(book, reference)
     explanation = Explainer(ready).explain(cases.read(case, catalogue), person, cutoffs)
     if as_json:
         typer.echo(json.dumps(explanation.to_json(lang), ensure_ascii=False, indent=2))
@@ -185,7 +194,10 @@ def render(
     if out is None:
         typer.echo(text, nl=False)
     else:
-        out.write_text(text, "utf-8")
+        try:
+            out.write_text(text, "utf-8")
+        except OSError as error:
+            raise InputError.at(out, "The page cannot be written: {why}.", why=error.strerror) from None
 
 
 @app.command()
@@ -263,7 +275,7 @@ def totals_table(ready: Plan, done: Decisions) -> Table:
     """One screen: units and money by outcome, what is delivered, and what stood in the way."""
     book, totals = ready.rulebook, done.manifest["totals"]
     money = any(item.component.delivers == "money" for item in ready.items)
-    table = Table(title=f"{book.title['en']} ({book.id}), {ready.on}", title_justify="left")
+    table = Table(title=escape(f"{book.title['en']} ({book.id}), {ready.on}"), title_justify="left")
     for name in ("", "units", *(("amount", "amount at most") if money else ("failed", "unknown"))):
         table.add_column(name, justify="right" if name else "left")
     for outcome, row in totals["outcomes"].items():
@@ -271,7 +283,7 @@ def totals_table(ready: Plan, done: Decisions) -> Table:
         table.add_row(outcome, f"{row['units']:,}", *amounts)
     table.add_section()
     for item in ready.items:
-        table.add_row(f"  {item.component.title['en']}", f"{totals['components'][item.id]:,}")
+        table.add_row(escape(f"  {item.component.title['en']}"), f"{totals['components'][item.id]:,}")
     table.add_section()
     words = (" failed", " unknown") if money else ("", "")
     for id_, row in totals["criteria"].items():

@@ -15,9 +15,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -29,11 +30,19 @@ import pyarrow as pa
 
 from salur.core.faults import Fault as Wrong
 from salur.core.faults import InputError
-from salur.core.population.layout import Population, canonical, file_entry, verify, write_whole
+from salur.core.population.layout import (
+    MANIFEST_BYTES_MOST,
+    Population,
+    canonical,
+    file_entry,
+    verify,
+    write_whole,
+)
 from salur.core.rules import engines
 from salur.core.rules.engines import Engine, copy, quoted
 from salur.core.rules.evaluate import OUTCOMES, Cutoff
 from salur.core.rules.plan import Plan
+from salur.core.rules.rulebook import ID
 
 FIXED = ("unit_id", "family_id", "outcome", "failed", "unknown", "amount", "amount_most")
 Progress = Callable[[str, str], None]  # (stage, province) when it is done
@@ -77,20 +86,56 @@ def count_column(component: str) -> str:
 
 
 def open_decisions(path: Path) -> Decisions:
-    """Open a finished folder of decisions. Raises InputError if it is none, or is not finished."""
+    """Open a finished folder of decisions. Raises InputError if it is none, is not finished, or was changed."""
+    file = path / "manifest.json"
     try:
-        manifest = json.loads((path / "manifest.json").read_bytes())
-        if not isinstance(manifest, dict) or manifest.get("format") != 1 or "programme" not in manifest:
-            raise ValueError("not the manifest of decisions")
-    except FileNotFoundError:
+        if file.stat().st_size > MANIFEST_BYTES_MOST:
+            raise InputError.at(file, "The manifest is larger than {most} bytes.", most=MANIFEST_BYTES_MOST)
+        manifest = json.loads(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
         if (path / "run.json").exists():
             raise InputError.at(path, "The decisions are not finished; run the same decide again.") from None
         raise InputError.at(path, "There are no decisions in this folder.") from None
-    except (OSError, ValueError) as error:
-        raise InputError.at(
-            path / "manifest.json", "The manifest cannot be read: {why}.", why=error
-        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError.at(file, "The manifest cannot be read: {why}.", why=error) from None
+    if not _is_manifest(manifest):
+        raise InputError.at(file, "This is not the manifest of decisions, or it was changed.")
+    for name, entry in manifest["files"].items():
+        if not (path / name).is_file() or (path / name).stat().st_size != entry["bytes"]:
+            raise InputError.at(path / name, "The file is missing or was changed; decide again.")
     return Decisions(path, manifest)
+
+
+def _is_manifest(data: Any) -> bool:
+    """Whether everything that is later read from a manifest, or put into SQL or a path, is what it must be."""
+    match data:
+        case {
+            "format": 1, "programme": str(programme), "rulebook": str(rulebook), "facts": str(facts),
+            "population": str(population), "reference_date": str(day), "components": list(components),
+            "criteria": list(criteria), "rows": dict(rows), "cutoffs": dict(cutoffs), "files": dict(files),
+            "totals": dict(),
+        }:  # fmt: skip
+            names = [programme, *components, *criteria]
+            return (
+                all(isinstance(name, str) and ID.fullmatch(name) for name in names)
+                and all(re.fullmatch("[0-9a-f]{64}", digest) for digest in (rulebook, facts, population))
+                and re.fullmatch(r"\d{4}-\d\d-\d\d", day) is not None
+                and all(re.fullmatch("[0-9]{2}", province) and type(n) is int for province, n in rows.items())
+                and set(files) <= {f"decisions/{province}.parquet" for province in rows} | {"ranks.parquet"}
+                and {f"decisions/{province}.parquet" for province in rows} <= set(files)
+                and all(
+                    isinstance(entry, dict) and type(entry.get("bytes")) is int for entry in files.values()
+                )
+                and all(_is_cutoff(area, cutoff) for area, cutoff in cutoffs.items())
+            )
+    return False
+
+
+def _is_cutoff(area: str, cutoff: Any) -> bool:
+    if not re.fullmatch(r"([0-9]{2}([.][0-9]{2})?)?", area) or not isinstance(cutoff, dict):
+        return False
+    ends = (cutoff.get("score"), cutoff.get("unit_id"))
+    return isinstance(cutoff.get("closed"), bool) and all(end is None or type(end) is int for end in ends)
 
 
 def decide(
@@ -110,6 +155,8 @@ def decide(
     """
     said = progress or (lambda stage, province: None)
     _needs(plan, population)
+    if out.resolve().is_relative_to(population.path.resolve()):
+        raise InputError.at(out, "Decisions do not belong inside the population; give another --out.")
     with sentences(out):
         run = {
             "format": 1, "programme": plan.rulebook.id, "rulebook": plan.rulebook.sha256,
@@ -353,7 +400,7 @@ def _finish(
         "rows": {
             province: entries[f"decisions/{province}.parquet"].rows for province in population.provinces
         },
-        "totals": _totals(plan, out),
+        "totals": _totals(plan, out, population.provinces),
         "files": {
             name: {"bytes": e.bytes, "rows": e.rows, "sha256": e.sha256} for name, e in entries.items()
         },
@@ -372,10 +419,11 @@ def _tidy(out: Path) -> None:
     (out / "run.json").unlink(missing_ok=True)
 
 
-def _totals(plan: Plan, out: Path) -> dict[str, Any]:
+def _totals(plan: Plan, out: Path, provinces: Sequence[str]) -> dict[str, Any]:
     """Units and money per outcome, and how many units fail or wait for each criterion."""
     connection = engines.connect(out / "work")
-    rows = f"read_parquet({quoted(out / 'decisions')} || '/*.parquet')"
+    files = ", ".join(quoted(out / "decisions" / f"{province}.parquet") for province in provinces)
+    rows = f"read_parquet([{files}])"
     bits = range(len(plan.rulebook.criterion_ids))
     masks = ", ".join(
         f"count(*) FILTER (WHERE ({mask} & {1 << bit}) <> 0)"

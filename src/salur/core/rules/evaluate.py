@@ -121,7 +121,12 @@ class Evaluator:
                 unknown |= bit << 1
         outcome = self.outcome(case, failed, unknown)
         if outcome == ELIGIBLE and cutoffs is not None and places is not None and type(score) is int:
-            cutoff = cutoffs.get(places.area(case.region), Cutoff())
+            cutoff = cutoffs.get(places.area(case.region))
+            if cutoff is None:
+                raise InputError.of(
+                    "The decisions say nothing of places in {area}; was this family's region decided in that cycle?",
+                    area=places.area(case.region) or "-",
+                )
             if not cutoff.admits(score, unit_id):
                 outcome = WAITING
         return self.decision(case, unit_id, outcome, failed, unknown, sure, possible, score)  # type: ignore[arg-type]

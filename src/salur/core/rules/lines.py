@@ -63,8 +63,11 @@ def lines(decisions: Decisions, population: Population, catalogue: Catalogue) ->
         while rows := cursor.fetchmany(10_000):
             for row in rows:
                 while case is None or case.family_id != row[0]:
-                    case = next(families)
-                    digest = ""
+                    case, digest = next(families, None), ""
+                    if case is None:
+                        raise InputError.at(
+                            decisions.file(province), "Family {id} is not in the population.", id=row[0]
+                        )
                 digest = digest or cases.sha256(case)
                 yield _line(head, row[2:8], row[8:], row[1], digest)
         connection.close()
