@@ -82,11 +82,11 @@ in_sql(
 )
 in_sql(
     "SQL: any() skips the unknown",
-    (r"WHEN (t\d+) THEN 2 WHEN NOT \1 THEN 0 ELSE 1", r"WHEN \1 THEN 2 ELSE 0"),
+    (r"WHEN (t\d+ THEN \d+) WHEN t\d+ IS NULL THEN \d+", r"WHEN \1"),
 )
 in_sql(
     "SQL: all() skips the unknown",
-    (r"WHEN NOT (t\d+) THEN 2 WHEN \1 THEN 0 ELSE 1", r"WHEN NOT \1 THEN 2 ELSE 0"),
+    (r"WHEN (NOT t\d+ THEN \d+) WHEN t\d+ IS NULL THEN \d+", r"WHEN \1"),
 )
 in_sql("SQL: count() and sum() skip the unknown", (r"a\.u\d+ = 1", "FALSE"))
 in_sql(

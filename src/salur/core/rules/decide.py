@@ -38,7 +38,7 @@ from salur.core.population.layout import (
     verify,
     write_whole,
 )
-from salur.core.rules import engines
+from salur.core.rules import engines, sql
 from salur.core.rules.engines import Engine, copy, quoted
 from salur.core.rules.evaluate import OUTCOMES, Cutoff
 from salur.core.rules.plan import Plan
@@ -273,16 +273,13 @@ def _province(plan: Plan, population: Population, province: str, out: Path, work
     if final.exists() or decided.exists():
         return
     part = out / "work" / f"{province}.part"
-    worker.decide(plan, population, province, part)
-    if plan.places is None:
-        _final(plan, part, final, "")
-        part.unlink()
-    else:
-        part.replace(decided)
+    columns = sql.columns(plan) if plan.places is not None else _shown(plan, "")
+    worker.decide(plan, population, province, columns, part)
+    part.replace(final if plan.places is None else decided)
 
 
-def _final(plan: Plan, decided: Path, final: Path, waits: str) -> None:
-    """The fixed columns, with the units that wait. `waits` is the SQL condition, empty for nobody."""
+def _shown(plan: Plan, waits: str) -> list[str]:
+    """The columns of the final file, with the units that wait. `waits`: the SQL condition, empty for nobody."""
     zero = dict.fromkeys(("amount", "amount_most", *(f"c{item.index}" for item in plan.items)), "0")
     shown = []
     names = {f"c{item.index}": count_column(item.id) for item in plan.items}
@@ -292,9 +289,14 @@ def _final(plan: Plan, decided: Path, final: Path, waits: str) -> None:
             column if value is None or not waits else f"CASE WHEN {waits} THEN {value} ELSE {column} END"
         )
         shown.append(f'{expression} AS "{names.get(column, column)}"')
+    return shown
+
+
+def _final(plan: Plan, decided: Path, final: Path, waits: str) -> None:
+    """The final file from the decisions before places were given."""
     part = final.with_suffix(".part")
     rows = f"read_parquet({quoted(decided)}, file_row_number = true)"
-    query = f"SELECT {', '.join(shown)} FROM {rows} ORDER BY file_row_number"
+    query = f"SELECT {', '.join(_shown(plan, waits))} FROM {rows} ORDER BY file_row_number"
     with_connection = engines.connect(final.parent.parent / "work")
     try:
         copy(with_connection, query, part)

@@ -7,7 +7,7 @@ decisions: a test compares a million families. DuckDB reads and writes the Parqu
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -39,8 +39,13 @@ class Engine(Protocol):
 
     name: str
 
-    def decide(self, plan: Plan, population: Population, province: str, target: Path) -> None:
-        """Write the columns of `sql.columns(plan)` for every unit of a province, in the order of the population."""
+    def decide(
+        self, plan: Plan, population: Population, province: str, shown: Sequence[str], target: Path
+    ) -> None:
+        """Write a row for every unit of a province, in the order of the population.
+
+        shown: SQL made of the columns `sql.columns(plan)`.
+        """
 
     def rank(self, candidates: Path, target: Path) -> None:
         """Write RANK_COLUMNS for the candidates (unit_id, area, score, persons), by area and place."""
@@ -67,8 +72,17 @@ def engine(name: str, work: Path, postgres_url: str | None = None) -> Engine:
 
 
 def connect(work: Path) -> duckdb.DuckDBPyConnection:
-    """A DuckDB that spills into `work` instead of growing."""
-    return duckdb.connect(config={"memory_limit": MEMORY_MOST, "temp_directory": str(work / "spill")})
+    """A DuckDB that spills into `work` instead of growing.
+
+    What it concludes about empty cells changes the bytes it writes, and depends on the query: it does without.
+    """
+    return duckdb.connect(
+        config={
+            "memory_limit": MEMORY_MOST,
+            "temp_directory": str(work / "spill"),
+            "disabled_optimizers": "statistics_propagation",
+        }
+    )
 
 
 def quoted(path: Path) -> str:
@@ -95,11 +109,12 @@ class DuckDB:
     def __init__(self, work: Path) -> None:
         self.connection = connect(work)
 
-    def decide(self, plan: Plan, population: Population, province: str, target: Path) -> None:
+    def decide(
+        self, plan: Plan, population: Population, province: str, shown: Sequence[str], target: Path
+    ) -> None:
         tables = [f"read_parquet({quoted(path)})" for path in _files(population, province)]
         text = sql.statement(plan, source(population, *tables), sql.DUCKDB)
-        names = ", ".join(sql.columns(plan))
-        copy(self.connection, f"SELECT {names} FROM ({text}) ORDER BY region, family_id, unit_id", target)
+        copy(self.connection, f"SELECT {', '.join(shown)} FROM ({text}) ORDER BY {_order(plan)}", target)
 
     def rank(self, candidates: Path, target: Path) -> None:
         text = RANKS.format(candidates=f"read_parquet({quoted(candidates)})")
@@ -117,7 +132,7 @@ class _Rows:
         self.connection = connect(work)
 
     def write(
-        self, rows: Iterable[tuple[Any, ...]], schema: Mapping[str, pa.DataType], order: str, target: Path
+        self, rows: Iterable[tuple[Any, ...]], schema: Mapping[str, pa.DataType], query: str, target: Path
     ) -> None:
         loose = target.with_suffix(".loose")
         arrow = pa.schema(list(schema.items()))
@@ -126,7 +141,7 @@ class _Rows:
             while batch := list(islice(stream, BATCH)):
                 columns = [list(column) for column in zip(*batch, strict=True)]
                 writer.write_batch(pa.record_batch(columns, schema=arrow))
-        copy(self.connection, f"SELECT * FROM read_parquet({quoted(loose)}) ORDER BY {order}", target)
+        copy(self.connection, query.format(rows=f"read_parquet({quoted(loose)})"), target)
         loose.unlink()
 
     def read(self, path: Path, columns: str = "*") -> Iterator[tuple[Any, ...]]:
@@ -134,14 +149,16 @@ class _Rows:
         while batch := cursor.fetchmany(BATCH):
             yield from batch
 
-    def write_decisions(self, rows: Iterable[tuple[Any, ...]], plan: Plan, target: Path) -> None:
+    def write_decisions(
+        self, rows: Iterable[tuple[Any, ...]], plan: Plan, shown: Sequence[str], target: Path
+    ) -> None:
         text = {"region", "outcome"}
         schema = {name: pa.string() if name in text else pa.int64() for name in sql.columns(plan)}
-        self.write(rows, schema, "region, family_id, unit_id", target)
+        self.write(rows, schema, f"SELECT {', '.join(shown)} FROM {{rows}} ORDER BY {_order(plan)}", target)
 
     def write_ranks(self, rows: Iterable[tuple[Any, ...]], target: Path) -> None:
         schema = {name: pa.string() if name == "area" else pa.int64() for name in RANK_COLUMNS}
-        self.write(rows, schema, "area, place", target)
+        self.write(rows, schema, "SELECT * FROM {rows} ORDER BY area, place", target)
 
     def close(self) -> None:
         self.connection.close()
@@ -153,7 +170,9 @@ class SQLite(_Rows):
     name = "sqlite"
     dialect = sql.SQLITE
 
-    def decide(self, plan: Plan, population: Population, province: str, target: Path) -> None:
+    def decide(
+        self, plan: Plan, population: Population, province: str, shown: Sequence[str], target: Path
+    ) -> None:
         file = self.work / "slice.sqlite"
         file.unlink(missing_ok=True)
         with closing(sqlite3.connect(file, isolation_level=None)) as database:
@@ -163,16 +182,16 @@ class SQLite(_Rows):
                 columns = needed(plan, population, table)
                 database.execute(f"CREATE TABLE {table} ({', '.join(self._declared(columns))})")
                 marks = ", ".join("?" * len(columns))
-                shown = ", ".join(
+                values = ", ".join(
                     f'CAST("{name}" AS VARCHAR)' if type_ == "DATE" else f'"{name}"'
                     for name, type_ in columns.items()
                 )
                 database.execute("BEGIN")
-                database.executemany(f"INSERT INTO {table} VALUES ({marks})", self.read(path, shown))
+                database.executemany(f"INSERT INTO {table} VALUES ({marks})", self.read(path, values))
                 database.execute("COMMIT")
             text = sql.statement(plan, source(population, "families", "persons"), self.dialect)
             rows = database.execute(f"SELECT {', '.join(sql.columns(plan))} FROM ({text})")
-            self.write_decisions(rows, plan, target)
+            self.write_decisions(rows, plan, shown, target)
         file.unlink()
 
     def rank(self, candidates: Path, target: Path) -> None:
@@ -208,14 +227,15 @@ class Postgres(_Rows):
             why = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
             raise InputError.of("PostgreSQL cannot be reached: {why}.", why=why) from None
 
-    def decide(self, plan: Plan, population: Population, province: str, target: Path) -> None:
+    def decide(
+        self, plan: Plan, population: Population, province: str, shown: Sequence[str], target: Path
+    ) -> None:
         with self.told(), self.database.transaction(force_rollback=True):
             for table, path in zip(("families", "persons"), _files(population, province), strict=True):
                 self.load(table, needed(plan, population, table), path)
             text = sql.statement(plan, source(population, "families", "persons"), self.dialect)
-            self.write_decisions(
-                self.stream(f"SELECT {', '.join(sql.columns(plan))} FROM ({text}) d"), plan, target
-            )
+            rows = self.stream(f"SELECT {', '.join(sql.columns(plan))} FROM ({text}) d")
+            self.write_decisions(rows, plan, shown, target)
 
     def rank(self, candidates: Path, target: Path) -> None:
         columns = {"unit_id": "BIGINT", "area": "VARCHAR", "score": "BIGINT", "persons": "BIGINT"}
@@ -267,7 +287,9 @@ class Python(_Rows):
 
     name = "python"
 
-    def decide(self, plan: Plan, population: Population, province: str, target: Path) -> None:
+    def decide(
+        self, plan: Plan, population: Population, province: str, shown: Sequence[str], target: Path
+    ) -> None:
         evaluator = Evaluator(plan)
 
         def rows() -> Iterator[tuple[Any, ...]]:
@@ -279,7 +301,7 @@ class Python(_Rows):
                     yield (d.unit_id, d.family_id, case.region, d.outcome, d.failed, d.unknown, d.amount,
                            d.amount_most, *d.counts, *rank)  # fmt: skip
 
-        self.write_decisions(rows(), plan, target)
+        self.write_decisions(rows(), plan, shown, target)
 
     def rank(self, candidates: Path, target: Path) -> None:
         def rows() -> Iterator[tuple[Any, ...]]:
@@ -293,6 +315,11 @@ class Python(_Rows):
                 yield unit_id, area, score, place, used
 
         self.write_ranks(rows(), target)
+
+
+def _order(plan: Plan) -> str:
+    """The order of the population."""
+    return "region, family_id, unit_id" if plan.rulebook.unit == "person" else "region, family_id"
 
 
 def needed(plan: Plan, population: Population, table: str) -> dict[str, str]:

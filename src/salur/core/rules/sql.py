@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from salur.core.population.catalogue import MEMBERS_MOST
 from salur.core.rules import nodes
 from salur.core.rules.cases import oldest
 from salur.core.rules.nodes import Literal, Node
@@ -29,6 +30,11 @@ class Dialect:
     copies: bool = False  # the planner writes a layer's expressions into every layer above it
     extremes: Mapping[str, str] = field(default_factory=lambda: {"min": "LEAST", "max": "GREATEST"})
 
+
+# Engines are faster with few aggregates: members are counted in fields of one sum, seven fields of seven bits.
+COUNT_BITS = 7  # for at most MEMBERS_MOST members
+COUNTS = 7  # below 2^53, as every number of a rulebook
+assert MEMBERS_MOST < 1 << COUNT_BITS  # noqa: S101
 
 _TYPES = {"boolean": "BOOLEAN", "integer": "BIGINT", "date": "DATE", "category": "VARCHAR"}
 DUCKDB = Dialect("duckdb", lambda day: f"DATE '{day}'", _TYPES)
@@ -98,6 +104,8 @@ class _Writer:
         # A test that one member passes, written once however often it is used.
         bodies = [node.part for node in self.aggregates] + [self.trees[item.index] for item in self.eaches]
         self.tests = {tree: f"t{index}" for index, tree in enumerate(dict.fromkeys(bodies))}
+        # Where the members that a component serves are counted: the word and the field in it.
+        self.fields = {item.index: divmod(place, COUNTS) for place, item in enumerate(self.eaches)}
 
     # ---- expressions ----
 
@@ -208,17 +216,44 @@ class _Writer:
         return f"SELECT family_id{', ' if tests else ''}{tests} FROM {rows}"
 
     def chosen(self) -> str:
-        """The component that each member takes, if one_per_member: for certain, and at most; -1 is none."""
-        if not (self.plan.one_per_member and self.eaches):
-            return self.members()
-        sure = " ".join(f"WHEN {self.test(item)} THEN {item.index}" for item in self.eaches)
-        possible = " ".join(
-            f"WHEN {self.test(item)} OR {self.test(item)} IS NULL THEN {item.index}" for item in self.eaches
-        )
+        """What each member takes, for certain (sure0 …) and at most (possible0 …): 1 in the field of a component."""
+        words = range(1 + max((word for word, _ in self.fields.values()), default=-1))
+        shown = ["m.*"]
+        for name in ("sure", "possible"):
+            for word in words:
+                takes = {
+                    item.index: f"WHEN {self.holds(item, name)} THEN {self.one(item, word)}"
+                    for item in self.eaches
+                }
+                if self.plan.one_per_member:  # the first that holds, whatever its word
+                    taken = f"CASE {' '.join(takes.values())} ELSE 0 END"
+                else:
+                    own = [take for index, take in takes.items() if self.fields[index][0] == word]
+                    taken = " + ".join(f"CASE {take} ELSE 0 END" for take in own)
+                shown.append(f"{taken} AS {name}{word}")
         return (
-            f"SELECT m.*, CASE {sure} ELSE -1 END AS sure, CASE {possible} ELSE -1 END AS possible "
-            f"FROM {self.layer(self.members(), 'm')}"
+            f"SELECT {', '.join(shown)} FROM {self.layer(self.members(), 'm')}" if words else self.members()
         )
+
+    def holds(self, item: Item, name: str) -> str:
+        test = self.test(item)
+        return test if name == "sure" else f"{test} OR {test} IS NULL"
+
+    def one(self, item: Item, word: int) -> int:
+        """One member served by a component, as it stands in a word of counts."""
+        own, field = self.fields[item.index]
+        return 1 << COUNT_BITS * field if own == word else 0
+
+    def count(self, name: str, item: Item) -> str:
+        """How many members a component serves, read from its word."""
+        word, field = self.fields[item.index]
+        return f"((COALESCE(a.{name}{word}, 0) >> {COUNT_BITS * field}) & {(1 << COUNT_BITS) - 1})"
+
+    def pair(self, node: nodes.Aggregate) -> tuple[int, int]:
+        """Where any() and all() count: the word, and one unknown member in it; above it those who decide."""
+        place = [other for other in self.aggregates if other.kind in ("any", "all")].index(node)
+        word, pair = divmod(place, COUNTS // 2)
+        return word, 1 << 2 * COUNT_BITS * pair
 
     def test(self, item: Item) -> str:
         return self.tests[self.trees[item.index]]
@@ -226,25 +261,23 @@ class _Writer:
     def sums(self) -> str:
         """One row a family: its aggregates and how many members each component serves."""
         made: list[str] = []
+        words: dict[int, list[str]] = {}
         for node, index in self.aggregates.items():
             test = self.tests[node.part]
             if node.kind in ("any", "all"):
-                # 2: one member decides, 1: one is unknown, 0: neither
-                yes, no = (test, f"NOT {test}") if node.kind == "any" else (f"NOT {test}", test)
-                made.append(f"MAX(CASE WHEN {yes} THEN 2 WHEN {no} THEN 0 ELSE 1 END) AS a{index}")
+                decides = test if node.kind == "any" else f"NOT {test}"
+                word, one = self.pair(node)
+                found = (
+                    f"CASE WHEN {decides} THEN {one << COUNT_BITS} WHEN {test} IS NULL THEN {one} ELSE 0 END"
+                )
+                words.setdefault(word, []).append(found)
             else:
                 made.append(f"MAX(CASE WHEN {test} IS NULL THEN 1 ELSE 0 END) AS u{index}")
                 total = f"COUNT(CASE WHEN {test} THEN 1 END)" if node.kind == "count" else f"SUM({test})"
                 made.append(f"CAST({total} AS BIGINT) AS a{index}")
-        for item in self.eaches:
-            k = item.index
-            if self.plan.one_per_member:
-                made.append(f"COUNT(CASE WHEN sure = {k} THEN 1 END) AS s{k}")
-                made.append(f"COUNT(CASE WHEN possible = {k} THEN 1 END) AS p{k}")
-            else:
-                test = self.test(item)
-                made.append(f"COUNT(CASE WHEN {test} THEN 1 END) AS s{k}")
-                made.append(f"COUNT(CASE WHEN {test} OR {test} IS NULL THEN 1 END) AS p{k}")
+        made += [f"CAST(SUM({' + '.join(found)}) AS BIGINT) AS q{word}" for word, found in words.items()]
+        for word in sorted({word for word, _ in self.fields.values()}):
+            made += [f"CAST(SUM({name}{word}) AS BIGINT) AS {name}{word}" for name in ("sure", "possible")]
         if self.counts_persons:
             made.append("COUNT(*) AS n")
         return f"SELECT family_id, {', '.join(made)} FROM {self.layer(self.chosen(), 'm')} GROUP BY family_id"
@@ -262,12 +295,9 @@ class _Writer:
             rows += f" LEFT JOIN ({self.sums()}) a ON a.family_id = f.family_id"
         shown += [f"{self.resolved(node, index)} AS g{index}" for node, index in self.aggregates.items()]
         for item in self.eaches:
-            shown.append(
-                f"{self.with_nobody(f's{item.index}', self.nobody_takes(item, True))} AS s{item.index}"
-            )
-            shown.append(
-                f"{self.with_nobody(f'p{item.index}', self.nobody_takes(item, False))} AS p{item.index}"
-            )
+            for name, column in (("sure", "s"), ("possible", "p")):
+                taken = self.with_nobody(self.count(name, item), self.nobody_takes(item, name == "sure"))
+                shown.append(f"{taken} AS {column}{item.index}")
         if self.counts_persons:
             shown.append("COALESCE(a.n, 0) + CASE WHEN f.members_known THEN 0 ELSE 1 END AS n")
         return f"SELECT {', '.join(shown)} FROM {rows}"
@@ -278,7 +308,9 @@ class _Writer:
         if node.kind in ("any", "all"):
             verdict, other = ("TRUE", "FALSE") if node.kind == "any" else ("FALSE", "TRUE")
             decides = nobody if node.kind == "any" else simplify(nodes.Not(nobody))
-            first, second = f"a.a{index} = 2", f"a.a{index} = 1"
+            word, one = self.pair(node)
+            found = f"((a.q{word} >> {one.bit_length() - 1}) & {(1 << 2 * COUNT_BITS) - 1})"
+            first, second = f"{found} >= {1 << COUNT_BITS}", f"{found} > 0"
             if decides != Literal(None):
                 first += f" OR (NOT f.members_known AND {self.sql(decides)})"
             if decides not in (Literal(True), Literal(False)):
@@ -313,8 +345,8 @@ class _Writer:
                 return None
         return mine
 
-    def with_nobody(self, column: str, takes: str | None) -> str:
-        known = f"COALESCE(a.{column}, 0)"
+    @staticmethod
+    def with_nobody(known: str, takes: str | None) -> str:
         if takes is None:
             return known
         condition = "" if takes == "TRUE" else f" AND {takes}"
