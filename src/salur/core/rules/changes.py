@@ -65,6 +65,7 @@ class Scope:
 
 
 Way = Callable[[Scope, int], "Changes | None"]
+Lacks = Callable[[Scope, int, "dict[Key, None]"], None]
 
 
 class Condition:
@@ -75,15 +76,22 @@ class Condition:
         self.whole = function(tree)
         self.constants = {v for node in nodes.walk(tree) for v in _constants(node)}
         self.way = self._way(tree, True)
+        self.lacks = _lacks(tree)
+        self._reads: dict[tuple[int, int], tuple[Key, ...]] = {}  # by members and own
         self.exact = _each_fact_once(tree)
 
     def reads(self, scope: Scope) -> tuple[Key, ...]:
         """Every fact that the condition reads of this case, in the order of the text."""
-        return tuple(dict.fromkeys(_reads(self.tree, len(scope.members), scope.own)))
+        shape = (len(scope.members), scope.own)
+        if (keys := self._reads.get(shape)) is None:
+            keys = self._reads[shape] = tuple(dict.fromkeys(_reads(self.tree, *shape)))
+        return keys
 
     def unknowns(self, scope: Scope) -> tuple[Key, ...]:
         """The unknown facts that keep the condition from being true or false, in the order of the text."""
-        return tuple(dict.fromkeys(_unknown(self.tree, scope, scope.own)))
+        found: dict[Key, None] = {}
+        self.lacks(scope, scope.own, found)
+        return tuple(found)
 
     def fewest(self, scope: Scope) -> tuple[Change, ...]:
         """The fewest facts whose change makes a failed condition true; empty if no change of facts can.
@@ -156,10 +164,7 @@ class Condition:
         self, node: nodes.Fact, op: nodes.Comparison, constant: Value, wanted: bool
     ) -> Callable[[Value | None], Value | None]:
         if not wanted:
-            opposite: dict[nodes.Comparison, nodes.Comparison] = {
-                "==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<",
-            }  # fmt: skip
-            op = opposite[op]
+            op = nodes.OPPOSITE[op]
         fact = self.catalogue.facts[node.name]
         if op == "!=":
             others = self._others(fact, (constant,))
@@ -341,18 +346,24 @@ def _reads(tree: Node, members: int, place: int) -> Iterator[Key]:
                 yield from _reads(child, members, place)
 
 
-def _unknown(tree: Node, scope: Scope, place: int) -> Iterator[Key]:
-    if function(tree)(scope.family, scope.member(place), scope.members) is not None:
-        return
-    match tree:
-        case nodes.Fact(name, _, personal):
-            yield (place if personal else FAMILY), name
-        case nodes.Aggregate(_, part):
-            for position in range(len(scope.members)):
-                yield from _unknown(part, scope, position)
-        case _:
-            for child in nodes.children(tree):
-                yield from _unknown(child, scope, place)
+def _lacks(tree: Node) -> Lacks:
+    """A function that adds the unknown facts for which a part of a condition is unknown."""
+    test, below = function(tree), [_lacks(child) for child in nodes.children(tree)]
+
+    def lacks(scope: Scope, place: int, found: dict[Key, None]) -> None:
+        if test(scope.family, scope.member(place), scope.members) is not None:
+            return
+        match tree:
+            case nodes.Fact(name, _, personal):
+                found[(place if personal else FAMILY), name] = None
+            case nodes.Aggregate():
+                for position in range(len(scope.members)):
+                    below[0](scope, position, found)
+            case _:
+                for part in below:
+                    part(scope, place, found)
+
+    return lacks
 
 
 def _each_fact_once(tree: Node) -> bool:

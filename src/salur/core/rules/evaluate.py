@@ -6,6 +6,7 @@ decisions come from `sql` for a whole population; tests hold the two together.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -94,7 +95,13 @@ class Evaluator:
         self, case: Case, person_id: int | None = None, cutoffs: Mapping[str, Cutoff] | None = None
     ) -> Decision:
         """Decide a case; for a person programme, the person named. Raises InputError if there is no such person."""
-        family, members = self.facts(case)
+        return self.decide_facts(case, *self.facts(case), person_id, cutoffs)
+
+    def decide_facts(
+        self, case: Case, family: Values, members: Sequence[Values], person_id: int | None = None,
+        cutoffs: Mapping[str, Cutoff] | None = None,
+    ) -> Decision:  # fmt: skip
+        """The same for a case whose facts (`facts`) are at hand."""
         own = self.nobody
         unit_id = case.family_id
         if self.person:
@@ -244,6 +251,8 @@ def function(node: Node) -> Function:
             return lambda f, m, ms: m[name]
         case nodes.Fact(name, _, _):
             return lambda f, m, ms: f[name]
+        case nodes.Not(nodes.Compare(op, left, right)):
+            return _compare(nodes.OPPOSITE[op], left, right)
         case nodes.Not(part):
             inner = function(part)
 
@@ -260,8 +269,8 @@ def function(node: Node) -> Function:
             return _compare(op, left, right)
         case nodes.Among(part, values):
             return _among(part, frozenset(values))
-        case nodes.Arithmetic(operator, left, right):
-            return _arithmetic(operator, function(left), function(right))
+        case nodes.Arithmetic(sign, left, right):
+            return _arithmetic(sign, function(left), function(right))
         case nodes.Extreme(which, parts):
             return _extreme(min if which == "min" else max, [function(part) for part in parts])
         case nodes.Aggregate(kind, part):
@@ -271,6 +280,19 @@ def function(node: Node) -> Function:
 
 def _fold(parts: list[Function], decisive: bool) -> Function:
     """and (decisive False) or or (decisive True)."""
+    if len(parts) == 2:
+        first, second = parts
+
+        def pair(f: Values, m: Values, ms: Sequence[Values]) -> Any:
+            a = first(f, m, ms)
+            if a is decisive:
+                return decisive
+            b = second(f, m, ms)
+            if b is decisive:
+                return decisive
+            return None if a is None or b is None else not decisive
+
+        return pair
 
     def fold(f: Values, m: Values, ms: Sequence[Values]) -> Any:
         answer: bool | None = not decisive
@@ -286,13 +308,28 @@ def _fold(parts: list[Function], decisive: bool) -> Function:
 
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "==": lambda a, b: a == b, "!=": lambda a, b: a != b, "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
+    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 
 
 def _compare(op: str, left: Node, right: Node) -> Function:
-    first, second, test = function(left), function(right), _COMPARE[op]
+    test = _COMPARE[op]
+    match left, right:  # the two that nearly every rule is made of, without a call for each side
+        case nodes.Fact(name, _, True), nodes.Literal(constant) if constant is not None:
+
+            def of_member(f: Values, m: Values, ms: Sequence[Values]) -> Any:
+                a = m[name]
+                return None if a is None else test(a, constant)
+
+            return of_member
+        case nodes.Fact(name, _, False), nodes.Literal(constant) if constant is not None:
+
+            def of_family(f: Values, m: Values, ms: Sequence[Values]) -> Any:
+                a = f[name]
+                return None if a is None else test(a, constant)
+
+            return of_family
+    first, second = function(left), function(right)
 
     def compare(f: Values, m: Values, ms: Sequence[Values]) -> Any:
         a = first(f, m, ms)

@@ -93,7 +93,7 @@ class Explainer:
             says, remedy, who = built_in[f"{id_}_says"], built_in[f"{id_}_remedy"], sentences()["who_within"]
             says = Text(*(says[lang].format(who=who[rulebook.unit][lang]) for lang in ("id", "en")))
             self.criteria.append(Criterion(id_, tree, says, remedy, None, Condition(tree, catalogue)))
-        self._reads: dict[tuple[int, int], list[tuple[Key, ...]]] = {}
+        self._held: dict[tuple[int, int], tuple[Reason, ...]] = {}
 
     @staticmethod
     def _counted(plan: Plan) -> list[Node]:
@@ -105,12 +105,15 @@ class Explainer:
             for item in plan.items
         ]
 
-    def reads(self, scope: Scope) -> list[tuple[Key, ...]]:
-        """The facts that each criterion reads, for a family of this many members."""
+    def held(self, scope: Scope) -> tuple[Reason, ...]:
+        """The reasons of a case that passes every criterion: the same for all families of this many members."""
         shape = (len(scope.members), scope.own)
-        if shape not in self._reads:
-            self._reads[shape] = [criterion.condition.reads(scope) for criterion in self.criteria]
-        return self._reads[shape]
+        if (reasons := self._held.get(shape)) is None:
+            reasons = self._held[shape] = tuple(
+                Reason(criterion, True, criterion.condition.reads(scope), (), ())
+                for criterion in self.criteria
+            )
+        return reasons
 
     @staticmethod
     def _offered(item: Item) -> Node:
@@ -122,8 +125,10 @@ class Explainer:
         self, case: Case, person_id: int | None = None, cutoffs: Mapping[str, Cutoff] | None = None
     ) -> Explanation:
         """Decide a case and give its reasons. Raises InputError where a person programme names no member."""
-        decision = self.evaluator.decide(case, person_id, cutoffs)
-        return Explanation(self, case, decision)
+        family, members = self.evaluator.facts(case)
+        decision = self.evaluator.decide_facts(case, family, members, person_id, cutoffs)
+        own = self.evaluator.position(case, person_id) if self.evaluator.person else FAMILY
+        return Explanation(self, case, decision, Scope(family, members, own))
 
 
 @dataclass(frozen=True)
@@ -133,35 +138,24 @@ class Explanation:
     explainer: Explainer
     case: Case
     decision: Decision
+    scope: Scope
 
     @property
     def plan(self) -> Plan:
         return self.explainer.plan
 
     @cached_property
-    def scope(self) -> Scope:
-        family, members = self.explainer.evaluator.facts(self.case)
-        own = FAMILY
-        if self.explainer.evaluator.person:
-            own = self.explainer.evaluator.position(self.case, self.decision.unit_id)
-        return Scope(family, members, own)
-
-    @cached_property
     def reasons(self) -> tuple[Reason, ...]:
         """Every criterion, in the order of the masks."""
-        found, scope = [], self.scope
+        found, scope = list(self.explainer.held(self.scope)), self.scope
         failed, unknown = self.decision.failed, self.decision.unknown
-        for criterion, facts in zip(self.explainer.criteria, self.explainer.reads(scope), strict=True):
-            changes: tuple[Change, ...] = ()
-            asks: tuple[Key, ...] = ()
-            outcome: bool | None = True
-            if failed & 1:
-                outcome, changes = False, criterion.condition.fewest(scope)
-            elif unknown & 1:
-                outcome, asks = None, criterion.condition.unknowns(scope)
-            found.append(Reason(criterion, outcome, facts, changes, asks))
-            failed >>= 1
-            unknown >>= 1
+        for position, reason in enumerate(found):
+            if failed >> position & 1:
+                changes = reason.criterion.condition.fewest(scope)
+                found[position] = Reason(reason.criterion, False, reason.facts, changes, ())
+            elif unknown >> position & 1:
+                asks = reason.criterion.condition.unknowns(scope)
+                found[position] = Reason(reason.criterion, None, reason.facts, (), asks)
         return tuple(found)
 
     @property

@@ -23,6 +23,7 @@ from typing import Literal as Choice
 from salur.core.population.catalogue import Type, Value
 
 Comparison = Choice["==", "!=", "<", "<=", ">", ">="]
+OPPOSITE: dict[Comparison, Comparison] = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 FLIPPED: dict[Comparison, Comparison] = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
