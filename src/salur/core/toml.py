@@ -55,23 +55,21 @@ class Document:
 def read(path: Path) -> Document:
     """Read a TOML file. Raises InputError if it is missing, over 64 KB, not UTF-8, or not TOML."""
     try:
-        size = path.stat().st_size
-        raw = path.read_bytes() if size <= FILE_BYTES_MOST else b""
+        with path.open("rb") as stream:
+            raw = stream.read(FILE_BYTES_MOST + 1)
     except FileNotFoundError:
         raise InputError.at(path, "There is no such file.") from None
     except OSError as error:
         raise InputError.at(path, "The file cannot be read: {why}.", why=error.strerror) from None
-    if size > FILE_BYTES_MOST:
-        raise InputError.at(
-            path, "The file has {size} bytes; at most {most} are read.", size=size, most=FILE_BYTES_MOST
-        )
+    if len(raw) > FILE_BYTES_MOST:
+        raise InputError.at(path, "The file has more than {most} bytes.", most=FILE_BYTES_MOST)
     return parse(raw, path)
 
 
 def parse(raw: bytes, path: Path) -> Document:
     """Parse the bytes of a TOML file; `path` is named in faults."""
     try:
-        text = raw.decode("utf-8").replace("\r\n", "\n")
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise InputError.at(path, "The file is not UTF-8 text; save it as UTF-8.", line) from None

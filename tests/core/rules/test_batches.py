@@ -1,5 +1,6 @@
 """No row is lost where an engine hands its rows over in batches."""
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -28,3 +29,59 @@ def test_every_unit_is_decided_at_the_edges_of_a_batch(tmp_path, monkeypatch, re
     done = rules.decide_population(plan, population, tmp_path / "out", engine=engine, postgres_url=url)
     units = [line.split("|")[4] for line in rules.decision_lines(done, population, catalogue)]
     assert units == [str(n) for n in range(1, families + 1)]
+
+
+@pytest.mark.parametrize("name", ["d*", "out[1]", "out?"])
+def test_a_folder_whose_name_means_several_files_is_refused(tmp_path, name):
+    catalogue = rules.read_catalogue(BOOKS / "facts.toml")
+    on = date(2026, 11, 1)
+    population = write_population(tmp_path / "people", catalogue, [rules.Case(1, "35.10", True, {}, ())], on)
+    plan = rules.plan_on(rules.read_rulebook(BOOKS / "pkh.toml", catalogue), on)
+    with pytest.raises(rules.InputError, match="must not hold"):
+        rules.decide_population(plan, population, tmp_path / name)
+    (tmp_path / "people").rename(tmp_path / name)
+    with pytest.raises(rules.InputError, match="must not hold"):
+        rules.open_population(tmp_path / name, catalogue)
+
+
+def test_a_folder_may_have_blanks_quotes_and_brackets_in_its_name(tmp_path):
+    catalogue = rules.read_catalogue(BOOKS / "facts.toml")
+    on = date(2026, 11, 1)
+    cases = [rules.Case(n, "35.10", True, {"decile": 1}, (rules.Member(n, {}),)) for n in range(1, 4)]
+    population = write_population(tmp_path / "o u't {x}", catalogue, cases, on)
+    plan = rules.plan_on(rules.read_rulebook(BOOKS / "digital-talent.toml", catalogue), on)
+    done = rules.decide_population(plan, population, tmp_path / "d u't {x}")
+    assert len(list(rules.decision_lines(done, population, catalogue))) == 3
+
+
+def test_decisions_are_not_written_into_a_population(tmp_path):
+    catalogue = rules.read_catalogue(BOOKS / "facts.toml")
+    population = write_population(
+        tmp_path / "people", catalogue, [rules.Case(1, "35.10", True, {}, ())], date(2026, 11, 1)
+    )
+    plan = rules.plan_on(rules.read_rulebook(BOOKS / "pkh.toml", catalogue), date(2026, 11, 1))
+    with pytest.raises(rules.InputError, match="inside the population"):
+        rules.decide_population(plan, population, tmp_path / "people" / "out")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"components": ["x\" FROM t; COPY (SELECT 42) TO 'pwned.csv'; --"]},
+        {"rows": {"../../etc": 1}},
+        {"population": "x"},
+        {"cutoffs": {"35.10": {"closed": False, "score": "1 OR 1=1", "unit_id": 1}}},
+        {"reference_date": None},
+        {"files": {}},
+    ],
+)
+def test_a_manifest_that_was_changed_is_not_read(tmp_path, change):
+    catalogue = rules.read_catalogue(BOOKS / "facts.toml")
+    population = write_population(
+        tmp_path / "people", catalogue, [rules.Case(1, "35.10", True, {}, ())], date(2026, 11, 1)
+    )
+    plan = rules.plan_on(rules.read_rulebook(BOOKS / "pkh.toml", catalogue), date(2026, 11, 1))
+    done = rules.decide_population(plan, population, tmp_path / "out")
+    (tmp_path / "out" / "manifest.json").write_text(json.dumps(dict(done.manifest) | change))
+    with pytest.raises(rules.InputError, match=r"was changed"):
+        rules.open_decisions(tmp_path / "out")

@@ -115,7 +115,7 @@ def test_a_corrected_fact_keeps_its_own_source():
 
 def test_members_not_on_record_are_named_as_such():
     text = explain("pkh", {"decile": 1}, members_known=False).text("en")
-    assert "of members not on record" in text
+    assert "(members not on record)" in text
     assert text.split("\n\n")[1].startswith("NOT YET DECIDED")
 
 
@@ -161,4 +161,39 @@ def test_an_entitled_family_is_told_which_missing_facts_could_bring_more():
     }
     text = explain("pkh", {"decile": 1}, adult | {"pregnant": None}, child).text("en")
     assert "It may become Rp1,500,000" in text
-    assert "Pregnant or just delivered of member 1: ask" in text
+    assert "Pregnant or just delivered (member 1): ask" in text
+
+
+@pytest.mark.parametrize(
+    ("rule", "facts", "told"),
+    [
+        ("electricity_va == 2", {"electricity_va": 5}, "2"),
+        ("electricity_va in [1, 3, 700]", {"electricity_va": 650}, "700"),
+        ("electricity_va != 5", {"electricity_va": 5}, "other than 5"),
+        ("electricity_va <= 900", {"electricity_va": 1300}, "at most 900"),
+        ("electricity_va > 900", {"electricity_va": 450}, "at least 901"),
+        ("10 <= electricity_va <= 20", {"electricity_va": 25}, "from 10 to 20"),
+        ("decile <= 3 and electricity_va <= 20", {"decile": 5, "electricity_va": None}, "at most 20"),
+        ("tenure not in ['owned', 'rented']", {"tenure": "owned"}, "free of rent or tied to a job"),
+        ("tenure in ['owned']", {"tenure": "rented"}, "owned"),
+        ("not urban", {"urban": True}, "no"),
+    ],
+)
+def test_what_is_needed_is_told_as_the_rule_has_it(tmp_path, rule, facts, told):
+    text = (BOOKS / "sembako.toml").read_text("utf-8").replace("decile <= highest_decile", rule)
+    (tmp_path / "rule.toml").write_text(text, "utf-8")
+    book = rules.read_rulebook(tmp_path / "rule.toml", CATALOGUE)
+    case = rules.Case(1, "35.10", True, facts, (), True)
+    text = rules.Explainer(rules.plan_on(book, ON)).explain(case).text("en")
+    assert f"What is needed: {told}." in text
+
+
+def test_meeting_the_conditions_of_a_quota_is_not_yet_a_place():
+    person = {"birth_date": date(2000, 1, 1), "education": "higher", "work_status": "seeking", "occupation": "none",
+              "public_pensioner": False}  # fmt: skip
+    explanation = explain(
+        "digital-talent", {"welfare_score": 5, "decile": 2, "internet": True}, person, person=1
+    )
+    assert explanation.decision.outcome == "eligible"
+    assert explanation.placed is None
+    assert explanation.text("en").split("\n\n")[1].startswith("MEETS THE CONDITIONS.")

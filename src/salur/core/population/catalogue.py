@@ -150,9 +150,18 @@ def parse(document: toml.Document) -> Catalogue:
 def text(value: object) -> Text | None:
     """A pair of sentences `{ id = "…", en = "…" }`, or None if it is not one."""
     match value:
-        case {"id": str(id_), "en": str(en), **rest} if id_.strip() and en.strip() and not rest:
-            return Text(id_.strip(), en.strip())
+        case {"id": str(id_), "en": str(en), **rest} if is_text(id_) and is_text(en) and not rest:
+            return Text(" ".join(id_.split()), " ".join(en.split()))
     return None
+
+
+def is_text(value: str) -> bool:
+    """Whether a text says something and holds nothing that steers a screen or turns its direction.
+
+    >>> is_text("Keluarga"), is_text(" "), is_text("a\\x1b[2J"), is_text("a\\u202eb")
+    (True, False, False, False)
+    """
+    return bool(value.strip()) and all(c.isprintable() or c in "\n\t" for c in value)
 
 
 def _tables(data: dict[str, Any], key: str, fault: Any) -> list[tuple[str, dict[str, Any]]]:

@@ -104,6 +104,7 @@ def open_population(path: Path, catalogue: Catalogue) -> Population:
 
     Raises InputError with every fault found.
     """
+    plain_name(path)
     raw = _manifest_bytes(path)
     population, faults = _parse(path, raw, catalogue)
     if population is not None:
@@ -114,6 +115,12 @@ def open_population(path: Path, catalogue: Catalogue) -> Population:
         if not faults:
             return replace(population, as_of_columns=as_of)
     raise InputError(faults)
+
+
+def plain_name(path: Path) -> None:
+    """Refuse a folder whose name an engine would read as a pattern for several files. Raises InputError."""
+    if set("*?[") & set(str(path)):
+        raise InputError.at(path, "The name of a folder must not hold * ? or [; choose another name.")
 
 
 def verify(

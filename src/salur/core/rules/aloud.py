@@ -10,9 +10,11 @@ from datetime import date
 
 from salur.core.population.catalogue import Fact, Text, Value
 from salur.core.rules import nodes
-from salur.core.rules.changes import Change
+from salur.core.rules.changes import Accepted, Change
 from salur.core.rules.evaluate import ELIGIBLE, NEEDS_DATA, NOT_ELIGIBLE, NOT_FOUND, WAITING
 from salur.core.rules.explain import Explanation, Reason, UsedFact, sentences
+
+NAMED_MOST = 4  # values named one by one; of more, those that will not do are named
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,15 @@ class Words:
         """
         shown = f"{rupiah:,}"
         return "Rp" + (shown if self.language == "en" else shown.replace(",", "."))
+
+    def either(self, shown: list[str]) -> str:
+        """
+        >>> Words("en").either(["earth", "wood", "cement"])
+        'earth, wood or cement'
+        """
+        if len(shown) < 2:
+            return "".join(shown)
+        return self.say("fact", "or", a=", ".join(shown[:-1]), b=shown[-1])
 
     def day(self, day: date) -> str:
         """
@@ -61,7 +72,7 @@ def read_aloud(explanation: Explanation, language: str) -> str:
     programme, who = rulebook.title[language], words.say("who", rulebook.unit)
     blocks = [
         words.say("head", "title", programme=programme, date=words.day(plan.on)),
-        words.say("outcome", decision.outcome, programme=programme, who=who),
+        words.say("outcome", _outcome(explanation), programme=programme, who=who),
     ]
     if decision.outcome == ELIGIBLE:
         blocks.append(_delivered(explanation, words))
@@ -71,11 +82,20 @@ def read_aloud(explanation: Explanation, language: str) -> str:
     if decision.outcome == NOT_ELIGIBLE:
         blocks.append(_list(words.say("head", "why_not"), [_failed(explanation, r, words) for r in failed]))
     if decision.outcome == NEEDS_DATA:
-        blocks.append(_list(words.say("head", "ask"), [_unknown(explanation, r, words) for r in unknown]))
+        blocks.append(
+            _list(words.say("head", "ask"), [reason.criterion.says[language] for reason in unknown])
+        )
     blocks.append(_to_do(explanation, words, failed, unknown))
     if met and decision.outcome not in (NOT_FOUND,):
         blocks.append(_list(words.say("head", "met"), [reason.criterion.says[language] for reason in met]))
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _outcome(explanation: Explanation) -> str:
+    """The key of the first sentence: where places are few, meeting the conditions is not yet a place."""
+    outcome = explanation.decision.outcome
+    few = explanation.plan.places is not None and explanation.placed is None
+    return "meets_conditions" if outcome == ELIGIBLE and few else outcome
 
 
 def _list(head: str, entries: list[str]) -> str:
@@ -101,7 +121,7 @@ def _delivered(explanation: Explanation, words: Words) -> str:
         if item.component.delivers == "money":
             text = words.say("head", "item_money", title=title, count=count, price=words.money(item.price))
         else:
-            measure = item.component.measure[words.language] if item.component.measure else ""
+            measure = f" ({item.component.measure[words.language]})" if item.component.measure else ""
             text = words.say("head", "item_other", title=title, count=count, measure=measure)
         lines.append(f"- {text}")
     return "\n".join(lines)
@@ -111,24 +131,19 @@ def _basis(explanation: Explanation, reason: Reason, words: Words) -> str:
     if reason.criterion.basis is None:
         return ""
     basis = explanation.plan.rulebook.basis[reason.criterion.basis]
-    title = basis.title if basis.checked_on else f"{basis.title} ({words.say('head', 'unverified')})"
+    told = basis.checked_on is not None or "belum diperiksa" in basis.title
+    title = basis.title if told else f"{basis.title} ({words.say('head', 'unverified')})"
     return words.say("head", "basis", title=title) + "."
 
 
 def _failed(explanation: Explanation, reason: Reason, words: Words) -> str:
     """The condition, the facts that decide it, what would be needed, and the law."""
-    parts = [reason.criterion.says[words.language]]
+    parts = [words.say("head", "condition", says=reason.criterion.says[words.language])]
     for change in reason.changes:
         used = explanation.used((change.place, change.fact))
-        parts.append(_fact(explanation, used, words) + ".")
-        parts.append(words.say("fact", "needed", needed=_needed(used.fact, change, words)))
-    parts.append(_basis(explanation, reason, words))
-    return "\n  ".join(part for part in parts if part)
-
-
-def _unknown(explanation: Explanation, reason: Reason, words: Words) -> str:
-    parts = [reason.criterion.says[words.language]]
-    parts += [_fact(explanation, explanation.used(key), words) + "." for key in reason.asks]
+        parts.append(words.say("head", "on_record", fact=_fact(explanation, used, words)))
+        accepted = reason.criterion.condition.accepted(explanation.scope, reason.changes, change)
+        parts.append(words.say("fact", "needed", needed=_needed(used.fact, change, accepted, words)))
     parts.append(_basis(explanation, reason, words))
     return "\n  ".join(part for part in parts if part)
 
@@ -137,8 +152,8 @@ def _member(explanation: Explanation, used: UsedFact, words: Words) -> str:
     if used.fact.unit == "family" or used.place == explanation.scope.own:
         return ""
     if used.person_id is None:
-        return " " + words.say("fact", "nobody")
-    return " " + words.say("fact", "member", id=used.place + 1)
+        return f" ({words.say('fact', 'nobody')})"
+    return f" ({words.say('fact', 'member', id=used.place + 1)})"
 
 
 def _fact(explanation: Explanation, used: UsedFact, words: Words) -> str:
@@ -156,16 +171,29 @@ def _fact(explanation: Explanation, used: UsedFact, words: Words) -> str:
     )
 
 
-def _needed(fact: Fact, change: Change, words: Words) -> str:
-    """The value that would do: for numbers and dates the side of it that would do as well."""
-    shown, now = words.value(fact, change.needed), change.value
-    if isinstance(change.needed, str) and now is not None and not change.named:
-        return words.say("fact", "other", value=words.value(fact, now))
-    if now is None or isinstance(change.needed, bool | str):
-        return shown
-    sides: dict[type, tuple[str, str]] = {int: ("at_most", "at_least"), date: ("on_or_before", "on_or_after")}
-    below, above = sides[type(change.needed)]
-    return words.say("fact", below if change.needed < now else above, value=shown)  # type: ignore[operator]
+def _needed(fact: Fact, change: Change, accepted: Accepted, words: Words) -> str:
+    """Every value that would do, in words: exactly one, several, a range, one side, or another than now."""
+
+    def show(value: Value | None) -> str:
+        return words.value(fact, value)
+
+    if accepted.values is not None:
+        if len(accepted.values) <= NAMED_MOST:
+            return words.either([show(value) for value in accepted.values])
+        rest = [value for value in fact.values if value not in accepted.values]
+        return words.say("fact", "other", value=words.either([show(value) for value in rest]))
+    if accepted.other:
+        return words.say("fact", "other", value=show(change.value))
+    kind = "day" if fact.type == "date" else "number"
+    if accepted.low is not None and accepted.high is not None:
+        if accepted.low == accepted.high:
+            return show(accepted.low)
+        return words.say("fact", "between", low=show(accepted.low), high=show(accepted.high))
+    if accepted.high is not None:
+        return words.say("fact", f"{kind}_at_most", value=show(accepted.high))
+    return words.say(
+        "fact", f"{kind}_at_least", value=show(accepted.low if accepted.low is not None else change.needed)
+    )
 
 
 def _to_do(explanation: Explanation, words: Words, failed: list[Reason], unknown: list[Reason]) -> str:
@@ -178,7 +206,8 @@ def _to_do(explanation: Explanation, words: Words, failed: list[Reason], unknown
         entries.append(words.say("built_in", "waiting_remedy"))
     elif outcome == NOT_ELIGIBLE:
         entries += [reason.criterion.remedy[words.language] for reason in failed if reason.criterion.remedy]
-        owners = dict.fromkeys(explanation.owner(reason, words.language) for reason in failed)
+        bare = [reason for reason in failed if not reason.criterion.remedy]
+        owners = dict.fromkeys(explanation.owner(reason, words.language) for reason in bare)
         entries += [words.say("fact", "repair", owner=owner) for owner in owners if owner]
     else:
         keys = [key for reason in unknown for key in reason.asks]

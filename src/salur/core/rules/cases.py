@@ -81,16 +81,18 @@ def known(facts: Facts, names: tuple[tuple[str, date | None], ...]) -> dict[str,
 def read(path: Path, catalogue: Catalogue) -> Case:
     """Read a case from a JSON file. Raises InputError with every fault."""
     try:
-        if path.stat().st_size > CASE_BYTES_MOST:
+        with path.open("rb") as stream:
+            raw = stream.read(CASE_BYTES_MOST + 1)
+        if len(raw) > CASE_BYTES_MOST:
             raise InputError.at(path, "A case has at most {most} bytes.", most=CASE_BYTES_MOST)
-        raw = path.read_text("utf-8")
+        text = raw.decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError.at(path, "There is no such file.") from None
     except UnicodeDecodeError:
         raise InputError.at(path, "The file is not UTF-8 text.") from None
     except OSError as error:
         raise InputError.at(path, "The file cannot be read: {why}.", why=error.strerror) from None
-    return parse(raw, catalogue, path)
+    return parse(text, catalogue, path)
 
 
 def parse(raw: str, catalogue: Catalogue, path: Path = Path("case")) -> Case:

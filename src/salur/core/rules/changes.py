@@ -22,6 +22,7 @@ from salur.core.rules.nodes import And, Literal, Node, Not, Or, type_of
 
 TRIED_MOST = 4_000
 FEW = 12  # a whole number with so few values is tried at each of them
+FIRST_DAY, LAST_DAY = date(1850, 1, 1), date(2250, 12, 31)  # days that a date fact may sensibly have
 FAMILY = -1  # the place of the family beside the positions of its members
 Key = tuple[int, str]  # (place, fact)
 Changes = dict[Key, Value]
@@ -39,6 +40,16 @@ class Change:
     value: Value | None
     needed: Value
     named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The values that would do: those between two ends (None: open), those listed, or any `other` than now."""
+
+    low: Value | None = None
+    high: Value | None = None
+    values: tuple[Value, ...] | None = None
+    other: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +118,36 @@ class Condition:
             Change(name, place, scope.value((place, name)), value, value in self.constants)
             for (place, name), value in best.items()
         )
+
+    def accepted(self, scope: Scope, changes: Sequence[Change], change: Change) -> Accepted:
+        """Every value of one changed fact that would do, the other changes made."""
+        others = {(c.place, c.fact): c.needed for c in changes}
+        fact, key = self.catalogue.facts[change.fact], (change.place, change.fact)
+
+        def holds(value: Value) -> bool:
+            after = scope.with_({**others, key: value})
+            return self.whole(after.family, after.member(after.own), after.members) is True
+
+        if fact.type in ("boolean", "category"):
+            return Accepted(values=tuple(v for v in fact.values or (True, False) if holds(v)))
+        number = fact.type == "integer"
+        least, most = (fact.least, fact.most) if number else (FIRST_DAY.toordinal(), LAST_DAY.toordinal())
+
+        def at(value: int) -> bool:
+            return least <= value <= most and holds(value if number else date.fromordinal(value))
+
+        def back(value: int) -> Value:
+            return value if number else date.fromordinal(value)
+
+        middle = change.needed if type(change.needed) is int else change.needed.toordinal()  # type: ignore[union-attr]
+        now = (
+            change.value if type(change.value) is int else getattr(change.value, "toordinal", lambda: None)()
+        )
+        if type(now) is int and at(now - 1) and at(now + 1):
+            return Accepted(other=True)
+        low, high = (middle if not at(middle + step) else end if at(end) else _closest(middle, end, at)
+                     for step, end in ((-1, least), (1, most)))  # fmt: skip
+        return Accepted(None if low == least else back(low), None if high == most else back(high))
 
     # ---- one way down the tree ----
 

@@ -35,6 +35,7 @@ from salur.core.population.layout import (
     Population,
     canonical,
     file_entry,
+    plain_name,
     verify,
     write_whole,
 )
@@ -87,6 +88,7 @@ def count_column(component: str) -> str:
 
 def open_decisions(path: Path) -> Decisions:
     """Open a finished folder of decisions. Raises InputError if it is none, is not finished, or was changed."""
+    plain_name(path)
     file = path / "manifest.json"
     try:
         if file.stat().st_size > MANIFEST_BYTES_MOST:
@@ -155,6 +157,7 @@ def decide(
     """
     said = progress or (lambda stage, province: None)
     _needs(plan, population)
+    plain_name(out)
     if out.resolve().is_relative_to(population.path.resolve()):
         raise InputError.at(out, "Decisions do not belong inside the population; give another --out.")
     with sentences(out):

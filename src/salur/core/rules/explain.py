@@ -19,7 +19,7 @@ from salur.core.population.catalogue import Fact, Text, Value, text
 from salur.core.rules import nodes
 from salur.core.rules.cases import Case, Facts, Held, oldest
 from salur.core.rules.changes import FAMILY, Change, Condition, Key, Scope
-from salur.core.rules.evaluate import Cutoff, Decision, Evaluator
+from salur.core.rules.evaluate import ELIGIBLE, WAITING, Cutoff, Decision, Evaluator
 from salur.core.rules.nodes import Node
 from salur.core.rules.plan import Item, Plan
 
@@ -128,7 +128,7 @@ class Explainer:
         family, members = self.evaluator.facts(case)
         decision = self.evaluator.decide_facts(case, family, members, person_id, cutoffs)
         own = self.evaluator.position(case, person_id) if self.evaluator.person else FAMILY
-        return Explanation(self, case, decision, Scope(family, members, own))
+        return Explanation(self, case, decision, Scope(family, members, own), cutoffs is not None)
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,7 @@ class Explanation:
     case: Case
     decision: Decision
     scope: Scope
+    ranked: bool = False  # whether the places of its area were at hand
 
     @property
     def plan(self) -> Plan:
@@ -160,12 +161,21 @@ class Explanation:
 
     @property
     def open_components(self) -> tuple[Key, ...]:
-        """The unknown facts on which more of a component depends, in the order of the file."""
+        """The unknown facts on which more could depend, in the order of the file; none where money cannot grow."""
         keys: dict[Key, None] = {}
+        if any(item.price for item in self.plan.items) and self.decision.amount_most == self.decision.amount:
+            return ()
         for item, condition in zip(self.plan.items, self.explainer.components, strict=True):
             if self.decision.counts_most[item.index] > self.decision.counts[item.index]:
                 keys |= dict.fromkeys(condition.unknowns(self.scope))
         return tuple(keys)
+
+    @property
+    def placed(self) -> bool | None:
+        """Where there is a quota: whether the unit has a place; None as long as places are not given."""
+        if self.plan.places is None or not self.ranked:
+            return None
+        return {ELIGIBLE: True, WAITING: False}.get(self.decision.outcome)
 
     def used(self, key: Key) -> UsedFact:
         """A fact as the case holds it."""
@@ -214,6 +224,7 @@ class Explanation:
             "outcome": decision.outcome,
             "amount": decision.amount,
             "amount_most": decision.amount_most,
+            "placed": self.placed,
             "criteria": [
                 {"id": reason.criterion.id, "outcome": reason.outcome, "says": reason.criterion.says[language],
                  "remedy": reason.criterion.remedy[language] if reason.criterion.remedy else None,

@@ -24,6 +24,7 @@ from salur.core.population.catalogue import (
     Type,
     Unit,
     Value,
+    is_text,
     text,
 )
 from salur.core.rules import nodes
@@ -285,7 +286,7 @@ class _Reader:
         for where, table in self.list_of("basis", 200):
             id_ = self.id(table, where)
             title, checked, link = table.get("title"), table.get("checked_on"), table.get("link", "")
-            if not isinstance(title, str) or not title.strip():
+            if not isinstance(title, str) or not is_text(title):
                 self.fault((*where, "title"), "A basis needs its title.")
             if checked is not None and type(checked) is not date:
                 self.fault((*where, "checked_on"), "checked_on must be a date like 2026-11-20.")
@@ -415,7 +416,7 @@ class _Reader:
                 self.fault(
                     (*where, "amount"), "Only money has an amount; say what one is with measure = {{ … }}."
                 )
-            if isinstance(word := table.get("measure"), str) and word.strip():
+            if isinstance(word := table.get("measure"), str) and is_text(word):
                 measure = Text(word.strip(), word.strip())
             elif "measure" in table:
                 measure = self.text(table, (*where, "measure"))
