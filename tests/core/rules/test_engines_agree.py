@@ -172,3 +172,30 @@ def test_a_fact_of_which_nothing_is_known(
         ]
         judge = Judge(replace(sample, cases=cases), tmp_path / str(index))
         assert not judge.differences(*engines)
+
+
+def test_families_as_large_as_they_may_be(
+    engines: tuple[tuple[str, ...], str | None], tmp_path: Path
+) -> None:
+    """64 members, all of whom serve every component and every count, or of whom nothing is known."""
+    for index in (0, 2, 3, 4):
+        sample = rich_sample.settings()[index]
+        cases: list[Json] = []
+        for number, case in enumerate(sample.cases[:24]):
+            facts: Json = {
+                "pregnant": True,
+                "works": True,
+                "grade": 5,
+                "birth": "1950-01-01",
+                "school": "low",
+            }
+            facts["school"] = {
+                "value": "low",
+                "source": "other",
+                "as_of": sample.dated["school"].as_of.isoformat(),
+            }
+            kept = [{}, facts, {name: facts[name] for name in list(facts)[number % 5 :]}][number % 3]
+            members = [{"person_id": number * 64 + place, **kept} for place in range(64)]
+            cases.append(case | {"members": members, "members_known": number % 4 > 0})
+        judge = Judge(replace(sample, cases=cases), tmp_path / str(index))
+        assert not judge.differences(*engines)

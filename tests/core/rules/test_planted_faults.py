@@ -364,6 +364,11 @@ class _Cheapest:
         return self.of.dearest_first[::-1] if name == "dearest_first" else getattr(self.of, name)
 
 
+@planted("SQL: a count runs over into the next field", first=3)
+def _(patch: Patch) -> None:
+    patch.setattr(sql, "COUNT_BITS", 2)
+
+
 @planted("SQL: the slots are filled cheapest first", first=2)
 def _(patch: Patch) -> None:
     original = Writer.filled
