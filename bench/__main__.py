@@ -1,7 +1,8 @@
 """`python -m bench`: measures, prints ratios, and writes docs/benchmarks.md. `python -m bench agree`: compares engines.
 
 Every figure is that of a whole process as the operating system counts it, or of the work inside it where said;
-medians of several runs, interleaved, because the machine is not alone.
+medians of several runs, interleaved, because the machine is not alone. What was found is kept beside the
+populations, so that each command writes the whole page.
 """
 
 from __future__ import annotations
@@ -9,48 +10,55 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
-import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from bench import agree
+from bench import agree, page
+from bench.server import Server, postgres
 from bench.work import ROOT
 
-RUNS = 5
+RUNS = 7
+Found = dict[str, Any]
 
 
-def run(name: str, *arguments: object) -> dict[str, Any]:
+def run(name: str, *arguments: object) -> Found:
     """One piece of work in a process of its own: its findings, CPU seconds and peak memory in MB."""
-    command = [sys.executable, "-m", "bench.work", name, *map(str, arguments)]
+    return timed([sys.executable, "-m", "bench.work", name, *map(str, arguments)])
+
+
+def timed(command: list[str]) -> Found:
+    """A command: what it said where that is JSON, with `process_cpu` and `mb`."""
+
+    said(" ".join(command[2:5]))
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as process:
         assert process.stdout is not None
-        said = process.stdout.read()
+        told = process.stdout.read()
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(f"{name} failed with {process.returncode}")
-    found: dict[str, Any] = json.loads(said)
+        sys.exit(f"{' '.join(command)[:300]} failed with {process.returncode}")
+    found: Found = json.loads(told) if told.startswith("{") else {}
     return found | {"process_cpu": used.ru_utime + used.ru_stime, "mb": used.ru_maxrss / 1024}
 
 
-def median(runs: list[dict[str, Any]], key: str) -> float:
-    return statistics.median(found[key] for found in runs)
+def said(text: str) -> None:
+    """Progress, where somebody looks."""
+    if sys.stderr.isatty():
+        print(f"\r{text[:78]:<78}", end="", file=sys.stderr)
 
 
-def population(folder: Path, families: int, regencies: str) -> tuple[Path, dict[str, Any] | None]:
-    """A population with 5 % unknown, made once and kept; with the measure of making it, if it was made now."""
+def population(folder: Path, families: int, regencies: str) -> Path:
+    """A population with 5 % unknown, made once and kept."""
     path = folder / f"{regencies}-{families}"
-    if (path / "manifest.json").exists():
-        return path, None
-    return path, run("generate", path, families, regencies)
+    if not (path / "manifest.json").exists():
+        run("generate", path, families, regencies)
+    return path
 
 
 def main() -> None:
@@ -58,127 +66,132 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", nargs="?", choices=("speed", "agree"), default="speed")
     parser.add_argument("--families", type=int, default=1_000_000)
-    parser.add_argument("--regencies", default="35")
+    parser.add_argument("--regencies", default="35", help="codes with commas between, or all")
     parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--large", action="store_true", help="memory at ten times the families too")
     parser.add_argument("--folder", type=Path, default=ROOT / "var" / "bench")
-    parser.add_argument("--programmes", default="pkh,digital-talent")
+    parser.add_argument(
+        "--programmes", default="pkh,digital-talent", help="for agree; all: every shipped one"
+    )
+    parser.add_argument("--cases", type=int, default=100_000, help="families decided one by one by agree")
     parser.add_argument("--report", type=Path, default=ROOT / "docs" / "benchmarks.md")
+    parser.add_argument("--date", default=f"{datetime.now(UTC):%Y-%m-%d}", help="shown on the page")
     given = parser.parse_args()
+    given.folder = given.folder.resolve()
     given.folder.mkdir(parents=True, exist_ok=True)
-    path, _ = population(given.folder, given.families, given.regencies)
-    if given.what == "agree":
-        found = agree.compare(path, given.folder / "agree", given.programmes.split(","))
-        (given.folder / "agreement.json").write_text(json.dumps(found, indent=2))
-        sys.exit(any(row["differing"] for row in found["engines"]) or bool(found["one_by_one"]["differing"]))
-    text = report(given, path)
-    given.report.write_text(text, "utf-8")
-    print(text)
+    path = population(given.folder, given.families, given.regencies)
+    with postgres() as server:
+        found = compared(given, path, server) if given.what == "agree" else measured(given, path, server)
+    found |= page.machine(given.date)
+    (given.folder / f"{given.what}.json").write_text(json.dumps(found, indent=1), "utf-8")
+    kept = {file.stem: json.loads(file.read_text("utf-8")) for file in given.folder.glob("*.json")}
+    given.report.write_text(page.text(kept), "utf-8")
+    said("")
+    print(page.text({given.what: found}))
+    sys.exit(bool(found["differing"]))
 
 
-def report(given: argparse.Namespace, path: Path) -> str:
-    """Measure everything and write the page."""
+def compared(given: argparse.Namespace, path: Path, server: Server | None) -> Found:
+    """The lines of every engine, and of one case after the other."""
+    names = given.programmes.split(",") if given.programmes != "all" else agree.shipped()
+    url = server.url if server else ""
+    rows = [agree.compare(path, name, given.folder, given.cases, url) for name in names]
+    return {
+        "families": given.families, "programmes": rows,
+        "unknown": {fact: share for row in rows for fact, share in row["unknown"].items()},
+        "differing": sum(row["differing"] for row in rows),
+    }  # fmt: skip
+
+
+def measured(given: argparse.Namespace, path: Path, server: Server | None) -> Found:
+    """Everything but the agreement."""
     folder = given.folder
-    small = folder / f"{given.regencies}-{given.families // 10}"
-    shutil.rmtree(small, ignore_errors=True)  # made anew, so that the making is measured
-    made = run("generate", small, given.families // 10, given.regencies)
-    hand, ours = folder / "by_hand", folder / "ours"
+    ours, hand, peer = folder / "ours", folder / "by_hand", folder / "polars"
     run("decide", path, ours)  # verifies the population once
     kinds: dict[str, tuple[Any, ...]] = {
-        "scan": ("scan", path),
-        "by hand": ("by_hand", path, hand),
-        "decide": ("decide", path, ours),
-    }
-    runs: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
+        "scan": ("scan", path), "by_hand": ("by_hand", path, hand),
+        "compiled": ("compiled", path, folder / "compiled"), "decide": ("decide", path, ours),
+    }  # fmt: skip
+    if find_spec("polars"):
+        kinds["polars"] = ("polars", path, peer)
+    runs: dict[str, list[Found]] = {kind: [] for kind in kinds}
     for _ in range(given.runs):
         for kind, work in kinds.items():
             runs[kind].append(run(*work))
-    same = run("same", ours, hand)
-    floor = median(runs["scan"], "cpu")
-    out = [
-        "# Benchmarks",
-        "",
-        "Written by `make bench`; no figure is typed by hand. CPU seconds, medians of "
-        f"{given.runs} runs in turn, each in a process of its own. Ratios are the figures to trust.",
-        "",
-        f"{datetime.now(UTC):%Y-%m-%d} · {platform.machine()}, {os.cpu_count()} cores · Python {platform.python_version()} · "
-        f"DuckDB {version('duckdb')} · Salur {version('salur')}",
-        "",
-        f"## PKH decided for {given.families:,} families, 5 % of every fact unknown",
-        "",
-        "| work | CPU s | ÷ scan | ÷ by hand | whole process CPU s | peak MB |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
-    by_hand = median(runs["by hand"], "cpu")
-    names = {
-        "scan": "scan of the needed columns (the floor)",
-        "by hand": "a query written by hand for DuckDB ([bench/by_hand.sql](../bench/by_hand.sql))",
-        "decide": "`decide`, compiled from the rulebook: checks, writing, hashing, totals",
-    }
-    for kind, name in names.items():
-        cpu = median(runs[kind], "cpu")
-        out.append(
-            f"| {name} | {cpu:.2f} | {cpu / floor:.1f} | {cpu / by_hand:.2f} | "
-            f"{median(runs[kind], 'process_cpu'):.2f} | {median(runs[kind], 'mb'):.0f} |"
-        )
-    out += [
-        "",
-        f"Rows by hand and by `decide`: {same['rows'][1]:,} and {same['rows'][0]:,}; {same['differing']:,} differ.",
-    ]
-    tenth = run("decide", small, folder / "small")
-    out += [
-        "",
-        f"Peak memory of `decide` at {given.families // 10:,} families: {tenth['mb']:.0f} MB; at {given.families:,}: "
-        f"{median(runs['decide'], 'mb'):.0f} MB.",
-        "",
-        "## One decision",
-        "",
-        "Median microseconds over real cases as they come, outcomes mixed.",
-        "",
-        "| programme | outcome alone | with reasons and what would change | as JSON | read aloud |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    for programme in ("pkh", "sembako", "pip"):
-        times = run("one", path, programme)["microseconds"]
-        out.append(f"| {programme} | " + " | ".join(f"{value:.0f}" for value in times.values()) + " |")
-    checked, told = run("verify", path), run("lines", ours, path)
-    out += [
-        "",
-        "## Beside it",
-        "",
-        "| work | CPU s | families a CPU second | peak MB |",
-        "|---|---:|---:|---:|",
-    ]
-    beside = [("verify every row, once per population", given.families, checked)]
-    beside.append(("make the synthetic population", given.families // 10, made))
-    beside.append(("decision lines, each with the hash of its case", given.families, told))
-    with postgres() as url:
-        for engine in ("sqlite", "python", *(["postgres"] if url else [])):
-            found = run("decide", small, folder / f"small-{engine}", "pkh", engine, url)
-            beside.append((f"PKH on {engine}", given.families // 10, found))
-    beside.append(("PKH on duckdb, for comparison", given.families // 10, tenth))
-    for name, families, found in beside:
-        out.append(
-            f"| {name} | {found['cpu']:.2f} | {families / max(found['cpu'], 0.01):,.0f} | {found['mb']:.0f} |"
-        )
-    out += ["", "PostgreSQL's own processes are not counted in its row."] if url else []
-    agreement = folder / "agreement.json"
-    if agreement.exists():
-        out += agree.table(json.loads(agreement.read_text()))
-    return "\n".join(out) + "\n"
+    same = [run("same", ours, other) for kind, other in (("by_hand", hand), ("polars", peer)) if kind in runs]
+    found: Found = {
+        "families": given.families, "regencies": given.regencies, "runs": given.runs,
+        "work": {kind: middle(each) for kind, each in runs.items()},
+        "ratios": {
+            "`decide` ÷ by hand": ratio(runs["decide"], runs["by_hand"], "cpu"),
+            "the compiled SQL alone ÷ by hand": ratio(runs["compiled"], runs["by_hand"], "cpu"),
+            "`decide` ÷ by hand, whole processes": ratio(runs["decide"], runs["by_hand"], "process_cpu"),
+            "`decide` ÷ scan": ratio(runs["decide"], runs["scan"], "cpu"),
+        },
+        "rows": same[0]["rows"], "differing": sum(each["differing"] for each in same),
+        "one": {programme: run("one", path, programme) for programme in ("pkh", "sembako", "pip")},
+        "memory": [memory(given, families) for families in sizes(given)],
+    }  # fmt: skip
+    if "polars" in runs:
+        found["ratios"]["`decide` ÷ Polars by hand"] = ratio(runs["decide"], runs["polars"], "cpu")
+    return found | {"beside": beside(given, path, ours), "engines": engines(given, server)}
 
 
-@contextmanager
-def postgres() -> Iterator[str]:
-    """A throw-away PostgreSQL, or nothing where its programs are not installed."""
-    sys.path.insert(0, str(ROOT))
-    from tests import postgres as servers
+def middle(runs: list[Found]) -> Found:
+    return {key: median(found[key] for found in runs) for key in ("cpu", "process_cpu", "mb")}
 
-    folder = servers.binaries()
-    if folder is None:
-        yield ""
-    else:
-        with servers.cluster(folder) as url:
-            yield url
+
+def ratio(over: list[Found], under: list[Found], key: str) -> list[float]:
+    """Lowest, median and highest of the ratios of each turn."""
+    each = sorted(a[key] / b[key] for a, b in zip(over, under, strict=True))
+    return [each[0], median(each), each[-1]]
+
+
+def sizes(given: argparse.Namespace) -> list[int]:
+    return [given.families // 10, given.families, *([given.families * 10] if given.large else [])]
+
+
+def memory(given: argparse.Namespace, families: int) -> Found:
+    """Peak memory of `decide`, the regencies of the whole country in proportion."""
+    path = population(given.folder, families, "all")
+    run("decide", path, given.folder / "memory")  # verified from here on
+    return run("decide", path, given.folder / "memory") | {"families": families}
+
+
+def beside(given: argparse.Namespace, path: Path, ours: Path) -> list[tuple[str, int, Found]]:
+    """What else a cycle costs: (what, families, found)."""
+    small = given.families // 10
+    case = given.folder / "case.json.txt"
+    run("case", path, case)
+    command = [sys.executable, "-c", "from salur.commands import main; main()"]
+    command += ["rules", "explain", "pkh", "--case", str(case), "--on", "2026-09-30"]
+    told = sorted((timed(command) for _ in range(given.runs)), key=lambda found: float(found["process_cpu"]))[
+        given.runs // 2
+    ]
+    made = given.folder / "made"
+    shutil.rmtree(made, ignore_errors=True)
+    making = run("generate", made, small, given.regencies)
+    shutil.rmtree(made)
+    return [
+        ("verify every row, once per population", given.families, run("verify", path)),
+        ("decision lines, each with the hash of its case", given.families, run("lines", ours, path)),
+        ("make a synthetic population", small, making),
+        ("`salur rules explain` on the command line, whole", 1, told | {"cpu": told["process_cpu"]}),
+    ]
+
+
+def engines(given: argparse.Namespace, server: Server | None) -> dict[str, Found]:
+    """PKH by each engine on a tenth of the families; PostgreSQL with the CPU of its server."""
+    small = population(given.folder, given.families // 10, given.regencies)
+    run("decide", small, given.folder / "engine")  # verified from here on
+    found = {}
+    for name in ("duckdb", "sqlite", "python", *(["postgres"] if server else [])):
+        before = server.cpu() if server else 0.0
+        url = server.url if server else ""
+        found[name] = run("decide", small, given.folder / "engine", "pkh", name, url)
+        if server and name == "postgres":
+            found[name]["cpu"] += server.cpu() - before
+    return found
 
 
 if __name__ == "__main__":

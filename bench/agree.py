@@ -1,117 +1,115 @@
-"""Do all engines give the same decision lines? A population decided by each, and cases one by one from their JSON."""
+"""Do all engines give the same decision lines? A population decided by each, compared line by line as they stream,
+and cases one by one from their JSON."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from contextlib import ExitStack
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from bench.work import opened, plan_of
+from bench.work import BOOKS, opened, plan_of
 
-ONE_BY_ONE = 100_000
+SHOWN = 5  # differences printed
 
 
-def compare(population: Path, folder: Path, programmes: list[str]) -> dict[str, Any]:
-    """Decide with every engine and compare all lines with DuckDB's. Prints as it goes."""
-    from bench.__main__ import postgres
+def shipped() -> list[str]:
+    """The ids of the rulebooks that come with the product."""
+    return sorted(path.stem for path in BOOKS.glob("*.toml") if path.stem != "facts")
+
+
+def compare(population: Path, programme: str, folder: Path, one_by_one: int, url: str) -> dict[str, Any]:
+    """Decide with every engine, compare all lines with DuckDB's, and `one_by_one` families each from its JSON."""
     from salur.core import rules
-
-    catalogue, people = opened(str(population))
-    found: dict[str, Any] = {
-        "families": people.rows["families"],
-        "unknown": unknown(people, catalogue),
-        "engines": [],
-    }
-    print(f"least unknown share of a fact: {min(found['unknown'].values()):.2%}")
-    with ExitStack() as stack:
-        url = stack.enter_context(postgres())
-        for programme in programmes:
-            plan = plan_of(programme, catalogue, people)
-            reference: list[bytes] = []
-            for engine in ("duckdb", "sqlite", *(["postgres"] if url else []), "python"):
-                out = folder / f"{programme}-{engine}"
-                shutil.rmtree(out, ignore_errors=True)
-                done = rules.decide_population(
-                    plan,
-                    people,
-                    out,
-                    engine=engine,
-                    postgres_url=url or None,
-                    checked=folder.parent / "checked",
-                )
-                digests = [_digest(line) for line in rules.decision_lines(done, people, catalogue)]
-                reference = reference or digests
-                differing = abs(len(digests) - len(reference))
-                differing += sum(a != b for a, b in zip(digests, reference, strict=False))
-                row = {
-                    "programme": programme,
-                    "engine": engine,
-                    "lines": len(digests),
-                    "differing": differing,
-                }
-                found["engines"].append(row)
-                print(
-                    f"{programme}, {engine}: {len(digests):,} lines, {differing:,} differ from DuckDB's",
-                    flush=True,
-                )
-    found["one_by_one"] = one_by_one(people, catalogue, folder / f"{programmes[0]}-duckdb", programmes[0])
-    print("one by one from JSON:", found["one_by_one"])
-    return found
-
-
-def _digest(line: str) -> bytes:
-    return hashlib.blake2b(line.encode(), digest_size=12).digest()
-
-
-def one_by_one(people: Any, catalogue: Any, decided: Path, programme: str) -> dict[str, Any]:
-    """Families decided each from the JSON of its case, compared with the lines of the batch."""
-    from salur.core import rules
-    from salur.core.rules import cases as case_files
     from salur.core.rules.rows import cases
 
+    catalogue, people = opened(str(population))
     plan = plan_of(programme, catalogue, people)
-    evaluator = rules.Evaluator(plan)
-    batch = rules.decision_lines(rules.open_decisions(decided), people, catalogue)
-    count = differing = 0
+    names = ["duckdb", "sqlite", *(["postgres"] if url else []), "python"]
+    work = folder / "agree" / programme
+    shutil.rmtree(work, ignore_errors=True)
+    decided = []
+    for name in names:
+        print(f"{programme}: {name} decides", flush=True)
+        decided.append(rules.decide_population(
+            plan, people, work / name, engine=name, postgres_url=url or None, checked=folder / "checked"
+        ))  # fmt: skip
+    together = zip_longest(*(rules.decision_lines(done, people, catalogue) for done in decided))
+    alone = _Alone(plan, decided[0])
+    differing = dict.fromkeys([*names, "one by one"], 0)
+    every = max(1, people.rows["families"] // max(one_by_one, 1))
+    digest, lines, single = hashlib.sha256(), 0, [0, 0]
+
+    def differs(name: str, wanted: str | None, given: str | None) -> None:
+        differing[name] += 1
+        if sum(differing.values()) <= SHOWN:
+            print(f"{programme}, {name}\n  wanted {wanted}\n  given  {given}")
+
     families = (case for province in people.provinces for case in cases(people, catalogue, province, plan.on))
-    for case, line in zip(islice(families, ONE_BY_ONE), batch, strict=False):
-        again = case_files.parse(case_files.canonical(case), catalogue)
-        count += 1
-        differing += rules.decision_line(plan, evaluator.decide(again), again) != line
-    return {"families": count, "differing": differing}
+    for number, case in enumerate(families):
+        who = [member.person_id for member in case.members] if plan.rulebook.unit == "person" else [None]
+        rows = list(islice(together, len(who)))
+        for row in rows:
+            lines += 1
+            digest.update(f"{row[0]}\n".encode())
+            for name, line in zip(names, row, strict=True):
+                if line != row[0]:
+                    differs(name, row[0], line)
+        if one_by_one and number % every == 0:
+            single = [single[0] + 1, single[1] + len(who)]
+            for row, line in zip_longest(rows, alone.lines(case, who), fillvalue=(None,)):
+                if row[0] != line:
+                    differs("one by one", row[0], str(line))
+    for row in together:  # lines of units that are not there
+        differs(names[0], None, str(row))
+    shutil.rmtree(work)
+    total = sum(differing.values())
+    print(f"{programme}: {lines:,} lines, {total:,} differ: {differing}", flush=True)
+    return {
+        "programme": programme, "unit": plan.rulebook.unit, "lines": lines, "sha256": digest.hexdigest(),
+        "engines": {name: differing[name] for name in names},
+        "alone": single, "alone_differing": differing["one by one"],
+        "differing": total, "unknown": unknown(plan, people),
+    }  # fmt: skip
 
 
-def unknown(people: Any, catalogue: Any) -> dict[str, float]:
-    """The share of rows in which each fact is unknown."""
+class _Alone:
+    """Decides a case as a citizen's page would: from its canonical text, with the cut-offs of the cycle."""
+
+    def __init__(self, plan: Any, decisions: Any) -> None:
+        import duckdb
+
+        from salur.core import rules
+
+        self.plan, self.evaluator = plan, rules.Evaluator(plan)
+        self.cutoffs = decisions.cutoffs if plan.places else None
+        self.ranks: dict[int, int] = {}
+        if plan.places:
+            ranks = f"SELECT unit_id, \"rank\" FROM read_parquet('{decisions.ranks}')"
+            self.ranks.update(duckdb.connect().execute(ranks).fetchall())
+
+    def lines(self, case: Any, who: Sequence[int | None]) -> Iterator[str]:
+        from salur.core import rules
+        from salur.core.rules import cases
+
+        read = cases.parse(cases.canonical(case), self.plan.rulebook.catalogue)
+        for person_id in who:
+            decision = self.evaluator.decide(read, person_id, self.cutoffs)
+            yield rules.decision_line(self.plan, decision, read, self.ranks.get(decision.unit_id))
+
+
+def unknown(plan: Any, people: Any) -> dict[str, float]:
+    """The share of rows in which each fact that the rulebook reads is empty (what is too old comes on top)."""
     import duckdb
 
     shares: dict[str, float] = {}
-    for unit, folder in (("family", "families"), ("person", "persons")):
-        names = [fact.name for fact in catalogue.of(unit) if fact.name in people.facts]
-        asked = ", ".join(f'1 - count("{name}") / count(*)' for name in names)
-        row = duckdb.sql(f"SELECT {asked} FROM '{people.path}/{folder}/*.parquet'").fetchall()[0]
-        shares |= dict(zip(names, row, strict=True))
+    for personal, folder in ((False, "families"), (True, "persons")):
+        names = [fact.name for fact in plan.facts if fact.personal is personal]
+        if names:
+            asked = ", ".join(f'1 - count("{name}") / count(*)' for name in names)
+            rows = f"read_parquet('{people.path}/{folder}/*.parquet')"
+            row = duckdb.connect().execute(f"SELECT {asked} FROM {rows}").fetchall()[0]
+            shares |= dict(zip(names, row, strict=True))
     return shares
-
-
-def table(found: dict[str, Any]) -> list[str]:
-    """The page's section on agreement."""
-    one = found["one_by_one"]
-    return [
-        "",
-        "## Engines agree",
-        "",
-        f"`python -m bench agree`: {found['families']:,} families, every fact unknown in at least "
-        f"{min(found['unknown'].values()):.1%} of rows. {one['families']:,} families decided one by one from the "
-        f"JSON of their cases: {one['differing']} lines differ from the batch.",
-        "",
-        "| programme | engine | lines | differing from DuckDB |",
-        "|---|---|---:|---:|",
-        *(
-            f"| {r['programme']} | {r['engine']} | {r['lines']:,} | {r['differing']} |"
-            for r in found["engines"]
-        ),
-    ]

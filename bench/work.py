@@ -10,6 +10,7 @@ import resource
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,35 @@ def by_hand(population: str, out: str) -> dict[str, Any]:
     return {"cpu": cpu() - begun}
 
 
+def polars(population: str, out: str) -> dict[str, Any]:
+    """The same in Polars' lazy expressions, streamed to one file."""
+    from bench.in_polars import decided
+
+    folder = Path(out)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    begun = cpu()
+    decided(Path(population)).sink_parquet(folder / "all.parquet", compression="zstd", engine="streaming")
+    return {"cpu": cpu() - begun}
+
+
+def compiled(population: str, out: str) -> dict[str, Any]:
+    """Only the SQL compiled from the rulebook, with the writing of its rows: what the query by hand does."""
+    from salur.core.rules import engines, sql
+
+    catalogue, people = opened(population)
+    plan = plan_of("pkh", catalogue, people)
+    folder = Path(out)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    shown = [column for column in sql.columns(plan) if column != "region"]
+    worker = engines.DuckDB(folder / "work")
+    begun = cpu()
+    for province in people.provinces:
+        worker.decide(plan, people, province, shown, folder / f"{province}.parquet")
+    return {"cpu": cpu() - begun}
+
+
 def decide(
     population: str, out: str, programme: str = "pkh", engine: str = "duckdb", url: str = ""
 ) -> dict[str, Any]:
@@ -118,17 +148,21 @@ def decide(
     return {"cpu": cpu() - begun}
 
 
-def same(out: str, by_hand_out: str) -> dict[str, Any]:
-    """How many rows of our decisions differ from those by hand."""
+def same(out: str, other: str) -> dict[str, Any]:
+    """How many rows of our decisions differ from those of another query, or stand in another place."""
     import duckdb
 
-    ours, theirs = f"'{out}/decisions/*.parquet'", f"'{by_hand_out}/*.parquet'"
-    counted = duckdb.sql(
-        f"SELECT count(*) FROM (SELECT COLUMNS(*)::VARCHAR FROM {ours} EXCEPT ALL "
-        f"SELECT COLUMNS(*)::VARCHAR FROM {theirs})"
-    ).fetchall()
-    rows = duckdb.sql(f"SELECT (SELECT count(*) FROM {ours}), (SELECT count(*) FROM {theirs})").fetchall()
-    return {"cpu": 0.0, "differing": counted[0][0], "rows": rows[0]}
+    connection = duckdb.connect()
+    ours, theirs = (
+        f"SELECT row_number() OVER () AS place, r.* FROM read_parquet('{files}') r"
+        for files in (f"{out}/decisions/*.parquet", f"{other}/*.parquet")
+    )
+    counted = [
+        connection.execute(f"SELECT count(*) FROM (({a}) EXCEPT ALL ({b}))").fetchall()[0][0]
+        for a, b in ((ours, theirs), (theirs, ours))
+    ]
+    rows = connection.execute(f"SELECT count(*) FROM ({ours})").fetchall()[0][0]
+    return {"cpu": 0.0, "differing": max(counted), "rows": rows}
 
 
 def verify(population: str) -> dict[str, Any]:
@@ -149,6 +183,17 @@ def lines(out: str, population: str) -> dict[str, Any]:
     begun = cpu()
     count = sum(1 for _ in rules.decision_lines(rules.open_decisions(Path(out)), people, catalogue))
     return {"cpu": cpu() - begun, "lines": count}
+
+
+def case(population: str, out: str) -> dict[str, Any]:
+    """The first case of a population as a file."""
+    from salur.core.rules import cases
+    from salur.core.rules.rows import cases as cases_of
+
+    catalogue, people = opened(population)
+    first = next(cases_of(people, catalogue, people.provinces[0], people.reference_date))
+    Path(out).write_text(cases.canonical(first), "utf-8")
+    return {"cpu": 0.0}
 
 
 def one(population: str, programme: str = "pkh") -> dict[str, Any]:
@@ -173,7 +218,8 @@ def one(population: str, programme: str = "pkh") -> dict[str, Any]:
         "as JSON": _median(who, lambda case, id_: explainer.explain(case, id_).to_json()),
         "read aloud": _median(who, lambda case, id_: explainer.explain(case, id_).text()),
     }
-    return {"cpu": cpu() - begun, "microseconds": times, "cases": len(who)}
+    outcomes = Counter(explainer.evaluator.decide(case, id_).outcome for case, id_ in who)
+    return {"cpu": cpu() - begun, "microseconds": times, "cases": len(who), "outcomes": outcomes}
 
 
 def _median(who: list[tuple[Any, Any]], work: Callable[[Any, Any], object]) -> float:
@@ -188,7 +234,8 @@ def _median(who: list[tuple[Any, Any]], work: Callable[[Any, Any], object]) -> f
 
 
 WORKS: dict[str, Callable[..., dict[str, Any]]] = {
-    work.__name__: work for work in (generate, scan, by_hand, decide, same, verify, lines, one)
+    work.__name__: work
+    for work in (generate, scan, by_hand, polars, compiled, decide, same, verify, lines, case, one)
 }
 
 if __name__ == "__main__":

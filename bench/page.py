@@ -1,0 +1,137 @@
+"""docs/benchmarks.md, made of what the last runs found: no figure is typed by hand."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+Found = dict[str, Any]
+PACKAGES = ("salur", "duckdb", "pyarrow", "polars", "psycopg")
+WORK = {
+    "scan": "scan of the needed columns (the floor)",
+    "by_hand": "a query written by hand for DuckDB ([bench/by_hand.sql](../bench/by_hand.sql))",
+    "compiled": "the SQL compiled from the rulebook, alone",
+    "decide": "`decide`: the same with checks, hashing, totals, manifest",
+    "polars": "Polars, written by hand ([bench/in_polars.py](../bench/in_polars.py))",
+}
+
+DEMANDS = {"`decide` ÷ by hand": "≤ 1.2"}
+
+
+def machine(day: str) -> Found:
+    """When and on what."""
+    versions = []
+    for package in PACKAGES:
+        try:
+            versions.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {"machine": f"{day} · {_processor()}, {os.cpu_count()} cores, {gigabytes:.0f} GB · "
+                       f"Python {platform.python_version()} · {', '.join(versions)}"}  # fmt: skip
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next(
+        (line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine()
+    )
+
+
+def text(kept: dict[str, Found]) -> str:
+    """The page."""
+    out = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench` (`python -m bench`) and `python -m bench agree`; no figure is typed by hand. CPU "
+        "seconds of all threads, medians of several runs in turn, each in a process of its own. Other work on the "
+        "machine moves the seconds: the ratios, each taken within one turn, are the figures to trust.",
+    ]
+    if "speed" in kept:
+        out += _speed(kept["speed"])
+    if "agree" in kept:
+        out += _agree(kept["agree"])
+    return "\n".join(out) + "\n"
+
+
+def _speed(found: Found) -> list[str]:
+    families, floor = found["families"], found["work"]["scan"]["cpu"]
+    mix = found["one"]["pkh"]
+    outcomes = ", ".join(
+        f"{count / mix['cases']:.0%} {name}" for name, count in sorted(mix["outcomes"].items())
+    )
+    duckdb = found["engines"]["duckdb"]["cpu"]
+    return [
+        "", found["machine"], "", f"## PKH decided for {families:,} families, 5 % of every fact unknown", "",
+        *_table(
+            ("work", "CPU s", "÷ scan", "whole process CPU s", "peak MB"),
+            ((WORK[kind], f"{row['cpu']:.2f}", f"{row['cpu'] / floor:.1f}", f"{row['process_cpu']:.2f}",
+              f"{row['mb']:.0f}") for kind, row in found["work"].items()),
+        ),
+        "",
+        f"{found['runs']} turns; regencies `{found['regencies']}`. Whole processes start Python and import as well. "
+        f"All give the same {found['rows']:,} rows in the same order; {found['differing']:,} differ.",
+        "",
+        *_table(
+            ("ratio", "median", "lowest", "highest", "demand"),
+            ((name, f"{middle:.2f}", f"{least:.2f}", f"{most:.2f}", DEMANDS.get(name, ""))
+             for name, (least, middle, most) in found["ratios"].items()),
+        ),
+        "", "## One decision", "",
+        f"Median milliseconds of CPU over {mix['cases']:,} families as they come (PKH: {outcomes}). Demand with "
+        "reasons: ≤ 0.05.",
+        "",
+        *_table(
+            ("programme", "outcome alone", "with reasons and what would change", "as JSON", "read aloud"),
+            ((name, *(f"{value / 1000:.3f}" for value in one["microseconds"].values()))
+             for name, one in found["one"].items()),
+        ),
+        "", "## Memory of `decide`, regencies of the whole country", "",
+        *_table(
+            ("families", "peak MB", "CPU s"),
+            ((f"{row['families']:,}", f"{row['mb']:.0f}", f"{row['cpu']:.2f}") for row in found["memory"]),
+        ),
+        "", "## Beside it", "",
+        *_table(
+            ("work", "families", "CPU s", "families a CPU second", "peak MB"),
+            ((name, f"{n:,}", f"{row['cpu']:.2f}", f"{n / max(row['cpu'], 0.01):,.0f}", f"{row['mb']:.0f}")
+             for name, n, row in found["beside"]),
+        ),
+        "", f"## PKH by each engine, {families // 10:,} families", "",
+        *_table(
+            ("engine", "CPU s", "÷ DuckDB", "peak MB"),
+            ((name, f"{row['cpu']:.2f}", f"{row['cpu'] / duckdb:.1f}", f"{row['mb']:.0f}")
+             for name, row in found["engines"].items()),
+        ),
+    ]  # fmt: skip
+
+
+def _agree(found: Found) -> list[str]:
+    return [
+        "", "## Engines agree", "", found["machine"], "",
+        f"`python -m bench agree`: {found['families']:,} families, every fact empty in at least "
+        f"{min(found['unknown'].values()):.1%} of rows. All lines of every engine are compared with DuckDB's; some "
+        "families are decided one by one from the JSON of their cases as well.",
+        "",
+        *_table(
+            ("programme", "lines", "differing from DuckDB", "one by one", "differing", "SHA-256 of all lines"),
+            ((row["programme"], f"{row['lines']:,}",
+              ", ".join(f"{name} {n}" for name, n in row["engines"].items() if name != "duckdb"),
+              f"{row['alone'][0]:,} families, {row['alone'][1]:,} lines", row["alone_differing"],
+              f"`{row['sha256'][:16]}…`") for row in found["programmes"]),
+        ),
+        "", "Share of rows in which a fact is empty:", "",
+        *_table(("fact", "empty"), ((name, f"{share:.1%}") for name, share in found["unknown"].items())),
+    ]  # fmt: skip
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    marks = ["---" if place == 0 else "---:" for place in range(len(head))]
+    return ["| " + " | ".join(map(str, row)) + " |" for row in (head, marks, *rows)]
