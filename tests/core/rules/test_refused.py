@@ -377,7 +377,7 @@ def test_two_thousand_nodes_are_allowed_and_no_more() -> None:
 def test_more_than_64_kb_are_not_read(tmp_path: Path) -> None:
     path = tmp_path / "large.toml"
     path.write_text(BOOK + "#" * 70_000, "utf-8")
-    with pytest.raises(InputError, match="bytes; at most 65536 are read"):
+    with pytest.raises(InputError, match="more than 65536 bytes"):
         rulebook.read(path, catalogue())
 
 
