@@ -268,6 +268,8 @@ class _Search:
 
     def smaller(self, size: int) -> Changes | None:
         """A set of fewer than `size` facts that makes the condition true, if one is found in time."""
+        if size < 2:
+            return None
         candidates = {key: self.candidates(key) for key in self.keys}
         for count in range(1, min(size, len(self.keys) + 1)):
             for chosen in combinations(self.keys, count):
@@ -435,6 +437,8 @@ def _constants(node: Node) -> tuple[Any, ...]:
 
 def _closest(good: int, bad: int, holds: Callable[[int], bool]) -> int:
     """Between a value that holds and one that does not: one that holds, its neighbour towards `bad` does not."""
+    if abs(good - bad) > 1 and not holds(good + (1 if bad > good else -1)):
+        return good  # the usual case: a way ends at the very edge
     while abs(good - bad) > 1:
         middle = (good + bad) // 2
         if holds(middle):
