@@ -85,3 +85,25 @@ def test_a_manifest_that_was_changed_is_not_read(tmp_path, change):
     (tmp_path / "out" / "manifest.json").write_text(json.dumps(dict(done.manifest) | change))
     with pytest.raises(rules.InputError, match=r"was changed"):
         rules.open_decisions(tmp_path / "out")
+
+
+def test_a_later_case_finds_no_place_where_the_last_one_was_just_taken(tmp_path):
+    catalogue = rules.read_catalogue(BOOKS / "facts.toml")
+    on = date(2026, 11, 1)
+    text = (BOOKS / "digital-talent.toml").read_text("utf-8")
+    (tmp_path / "few.toml").write_text(text.replace("value = 194", "value = 2"), "utf-8")
+    plan = rules.plan_on(rules.read_rulebook(tmp_path / "few.toml", catalogue), on)
+    graduate = {"birth_date": date(2000, 1, 1), "education": "higher", "work_status": "seeking", "occupation": "none",
+                "public_pensioner": False}  # fmt: skip
+
+    def case(number, score):
+        return rules.Case(
+            number, "35.10", True, {"welfare_score": score, "decile": 2}, (rules.Member(number, graduate),)
+        )
+
+    population = write_population(tmp_path / "people", catalogue, [case(1, 10), case(2, 20)], on)
+    done = rules.decide_population(plan, population, tmp_path / "out")
+    assert done.manifest["totals"]["outcomes"]["eligible"]["units"] == 2
+    evaluator = rules.Evaluator(plan)
+    later = [evaluator.decide(case(3, score), 3, done.cutoffs).outcome for score in (5, 20, 30)]
+    assert later == ["eligible", "waiting", "waiting"]

@@ -349,7 +349,8 @@ def _places(plan: Plan, population: Population, out: Path, worker: Engine) -> di
         name: {
             "places": number, "candidates": candidates, "served": count, "used": used,
             "closed": count == 0 and (candidates > 0 or number == 0),
-            "score": score if count < candidates else None, "unit_id": unit_id if count < candidates else None,
+            "score": score if count < candidates or used >= number else None,
+            "unit_id": unit_id if count < candidates or used >= number else None,
         }
         for name, number, candidates, count, used, score, unit_id in served
     }  # fmt: skip
