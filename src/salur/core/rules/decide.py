@@ -18,7 +18,7 @@ import json
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -41,7 +41,7 @@ from salur.core.population.layout import (
 )
 from salur.core.rules import engines, sql
 from salur.core.rules.engines import Engine, copy, quoted
-from salur.core.rules.evaluate import OUTCOMES, Cutoff
+from salur.core.rules.evaluate import NOT_FOUND, OUTCOMES, Cutoff
 from salur.core.rules.plan import Plan
 from salur.core.rules.rulebook import ID
 
@@ -431,30 +431,40 @@ def _totals(plan: Plan, out: Path, provinces: Sequence[str]) -> dict[str, Any]:
     files = ", ".join(quoted(out / "decisions" / f"{province}.parquet") for province in provinces)
     rows = f"read_parquet([{files}])"
     bits = range(len(plan.rulebook.criterion_ids))
-    masks = ", ".join(
-        f"count(*) FILTER (WHERE ({mask} & {1 << bit}) <> 0)"
+    sums = ("amount", "amount_most", *(f'"{count_column(item.id)}"' for item in plan.items))
+    alike = (  # few rows: the bits are counted in them, not in every unit
+        f"SELECT outcome, failed, unknown, count(*) AS units, {', '.join(f'sum({name}) AS {name}' for name in sums)} "
+        f"FROM {rows} GROUP BY outcome, failed, unknown"
+    )
+    asked: dict[object, str] = {name: f"sum({name})" for name in ("units", *sums)} | {
+        (mask, bit): f"sum(units) FILTER (WHERE ({mask} & {1 << bit}) <> 0)"
         for mask in ("failed", "unknown")
         for bit in bits
-    )
-    outcomes = connection.execute(
-        f"SELECT outcome, count(*), CAST(sum(amount) AS VARCHAR), CAST(sum(amount_most) AS VARCHAR) "
-        f"FROM {rows} GROUP BY outcome ORDER BY outcome"
-    ).fetchall()
-    counted = connection.execute(f"SELECT {masks} FROM {rows} WHERE outcome <> 'not_found'").fetchall()[0]
-    delivered = connection.execute(
-        "SELECT " + ", ".join(f'CAST(coalesce(sum("{count_column(item.id)}"), 0) AS BIGINT)' for item in plan.items)
-        + f" FROM {rows}"
-    ).fetchall()[0]  # fmt: skip
+    }
+    shown = ", ".join(f"CAST({each} AS VARCHAR)" for each in asked.values())
+    counted = {
+        outcome: {key: int(number or 0) for key, number in zip(asked, numbers, strict=True)}
+        for outcome, *numbers in connection.execute(
+            f"SELECT outcome, {shown} FROM ({alike}) GROUP BY outcome"
+        ).fetchall()
+    }
     connection.close()
-    by_outcome = {name: {"units": units, "amount": int(amount), "amount_most": int(most)}
-                  for name, units, amount, most in outcomes}  # fmt: skip
-    size = len(bits)
+
+    def total(key: object, outcomes: Iterable[str] = OUTCOMES) -> int:
+        return sum(counted[outcome][key] for outcome in outcomes if outcome in counted)
+
+    looked_at = [outcome for outcome in OUTCOMES if outcome != NOT_FOUND]
     return {
-        "outcomes": {name: by_outcome.get(name, {"units": 0, "amount": 0, "amount_most": 0}) for name in OUTCOMES},
-        "criteria": {id_: {"failed": counted[bit], "unknown": counted[size + bit]}
-                     for bit, id_ in enumerate(plan.rulebook.criterion_ids)},
-        "components": {item.id: count for item, count in zip(plan.items, delivered, strict=True)},
-    }  # fmt: skip
+        "outcomes": {
+            outcome: {name: total(name, (outcome,)) for name in ("units", "amount", "amount_most")}
+            for outcome in OUTCOMES
+        },
+        "criteria": {
+            id_: {mask: total((mask, bit), looked_at) for mask in ("failed", "unknown")}
+            for bit, id_ in enumerate(plan.rulebook.criterion_ids)
+        },
+        "components": {item.id: total(f'"{count_column(item.id)}"') for item in plan.items},
+    }
 
 
 def reference_date(decisions: Decisions) -> date:

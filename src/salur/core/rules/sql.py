@@ -311,9 +311,12 @@ class _Writer:
             word, one = self.pair(node)
             found = f"((a.q{word} >> {one.bit_length() - 1}) & {(1 << 2 * COUNT_BITS) - 1})"
             first, second = f"{found} >= {1 << COUNT_BITS}", f"{found} > 0"
-            if decides != Literal(None):
+            if decides == Literal(None):
+                second += " OR NOT f.members_known"
+            elif isinstance(decides, Literal):
+                first += " OR NOT f.members_known" if decides.value else ""
+            else:
                 first += f" OR (NOT f.members_known AND {self.sql(decides)})"
-            if decides not in (Literal(True), Literal(False)):
                 second += f" OR (NOT f.members_known AND {self.sql(decides)} IS NULL)"
             return f"CASE WHEN {first} THEN {verdict} WHEN {second} THEN NULL ELSE {other} END"
         known = f"COALESCE(a.a{index}, 0)"
