@@ -71,8 +71,8 @@ def scan(population: str) -> dict[str, Any]:
 
     catalogue, people = opened(population)
     plan = plan_of("pkh", catalogue, people)
-    connection = duckdb.connect()
     begun = cpu()
+    connection = duckdb.connect()
     for province in people.provinces:
         for table, path in (("families", people.families(province)), ("persons", people.persons(province))):
             read = ", ".join(f'max("{column}")' for column in needed(plan, people, table))
@@ -88,8 +88,8 @@ def by_hand(population: str, out: str) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     query = (ROOT / "bench" / "by_hand.sql").read_text("utf-8")
-    connection = duckdb.connect()
     begun = cpu()
+    connection = duckdb.connect()
     for families in sorted(Path(population, "families").glob("*.parquet")):
         persons = Path(population, "persons", families.name)
         text = query.format(families=f"read_parquet('{families}')", persons=f"read_parquet('{persons}')")
@@ -120,8 +120,8 @@ def compiled(population: str, out: str) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     shown = [column for column in sql.columns(plan) if column != "region"]
-    worker = engines.DuckDB(folder / "work")
     begun = cpu()
+    worker = engines.DuckDB(folder / "work")
     for province in people.provinces:
         worker.decide(plan, people, province, shown, folder / f"{province}.parquet")
     return {"cpu": cpu() - begun}

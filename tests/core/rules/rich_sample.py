@@ -96,6 +96,7 @@ def settings() -> list[Setting]:
         "not any(school == 'low' and poor)",
         "all(works or grade >= 6)",
         "all(works)",
+        "poor or all(works)",
         "count(works) >= 2",
         "count(pregnant or poor) == 2",
         "sum(grade) <= 12",
@@ -124,6 +125,20 @@ def settings() -> list[Setting]:
         {"delivers": "goods", "measure": LABEL, "each": "school == 'low'"},
     ]
     people = ["years(birth) >= 7", "any(pregnant)", "count(years(birth) >= 60) <= 1", "poor or works"]
+    excluding = [  # one member alone fails them; most share a condition; more than a word of marks holds
+        "not any(works and grade > 3)",
+        "not any(works and school == 'low')",
+        "not any(grade > 3 and pregnant and works)",
+        "not any(works and poor)",
+        "not any(pregnant)",
+        "all(works or grade >= 1)",
+        "not any(works and grade > 3) or poor",
+        "not any(works and works)",
+        "any(works and years(birth) >= 30)",
+        *(f"not any(works and years(birth) == {age})" for age in range(17, 42)),
+        "all(grade < 12)",
+        "not any(works and months(birth) < 300)",
+    ]
     tight: Table = {"components": 3, "one_per_member": True}
     books = [
         (_book(today, "family", language, [always]), today, 0),
@@ -138,6 +153,7 @@ def settings() -> list[Setting]:
             "by": "nation", "places": {"": 9}, "counts": "families", "rank": "rooms"}), today, 6),
         (_book(today, "person", people, [always, {"when": "works", "amount": "low"}], limits={"components": 1}),
          today, 7),
+        (_book(today, "family", excluding, [always]), today, 0),
         (_book(today, "person", ["poor or works"], [always], quota={
             "by": "regency", "places": "limit", "counts": "persons", "rank": "grade"}), today, 8),
     ]  # fmt: skip

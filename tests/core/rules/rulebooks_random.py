@@ -352,14 +352,16 @@ def rulebooks(draw: st.DrawFn, catalogue: Table, on: date) -> Table:
     words = Words(draw, catalogue, parameters)
     unit = pick("family", "family", "person")
     personal = unit == "person"
+    required = [words.condition(pick(1, 2, 3), personal, False) for _ in range(pick(0, 1, 1, 2, 3))]
+    if pick(False, True):  # criteria that one member alone fails, under a condition that they share
+        shared = words.condition(0, True, True)
+        required += [
+            f"not any({words.of_member(f'({shared}) and ({words.condition(pick(0, 1), True, True)})')})"
+            for _ in range(pick(1, 2, 3))
+        ]
     criteria = [
-        {
-            "id": f"k{index}",
-            "require": words.condition(pick(1, 2, 3), personal, False),
-            "basis": "law",
-            "says": LABEL,
-        }
-        for index in range(pick(0, 1, 1, 2, 3))
+        {"id": f"k{index}", "require": text, "basis": "law", "says": LABEL}
+        for index, text in enumerate(required)
     ]
     components = []
     for index in range(pick(1, 2, 3, 3, 4, 5)):

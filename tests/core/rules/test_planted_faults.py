@@ -88,6 +88,20 @@ in_sql(
     "SQL: all() skips the unknown",
     (r"WHEN (NOT t\d+ THEN \d+) WHEN t\d+ IS NULL THEN \d+", r"WHEN \1"),
 )
+in_sql(
+    "SQL: a criterion that a member fails may be unknown too",
+    (r"\(marked_unknown & ~marked_failed\)", "marked_unknown"),
+)
+in_sql(
+    "SQL: a condition that many share is no where it is unknown",
+    (r"WHEN t\d+ IS NULL THEN CASE WHEN NOT", "WHEN FALSE THEN CASE WHEN NOT"),
+    first=8,
+)
+in_sql(
+    "SQL: what else is asked counts under an unknown condition",
+    (r"CASE WHEN NOT t\d+ THEN 0 ELSE (\d+) END", r"\1"),
+    first=8,
+)
 in_sql("SQL: count() and sum() skip the unknown", (r"a\.u\d+ = 1", "FALSE"))
 in_sql(
     "SQL: count() takes the unknown as one more",
@@ -314,6 +328,14 @@ in_sql(
     first=4,
 )
 in_sql("SQL: all() of nobody is no", ("ELSE TRUE END", "ELSE a.family_id IS NOT NULL END"), part="resolved")
+in_sql(
+    "SQL: criteria that members fail fail of nobody", (r"COALESCE\(a\.q(\d), 0\)", r"COALESCE(a.q\1, 1023)")
+)
+in_sql(
+    "SQL: the member of whom nothing is known fails no criterion",
+    (r"CASE WHEN f\.members_known THEN 0 ELSE \d+ END", "0"),
+    part="marked",
+)
 
 
 @planted("Python: the member of whom nothing is known is forgotten")
@@ -367,6 +389,15 @@ class _Cheapest:
 @planted("SQL: a count runs over into the next field", first=3)
 def _(patch: Patch) -> None:
     patch.setattr(sql, "COUNT_BITS", 2)
+
+
+@planted("SQL: marks that fill a word begin it anew", first=8)
+def _(patch: Patch) -> None:
+    def mark(self: Any, node: nodes.Aggregate) -> tuple[int, int, int]:
+        bit = self.marks[node] % sql.MARKS
+        return 0, 1 << bit, 1 << sql.MARKS + bit
+
+    patch.setattr(Writer, "mark", mark)
 
 
 @planted("SQL: the slots are filled cheapest first", first=2)
@@ -518,8 +549,8 @@ def _waits(pattern: str, instead: str) -> Callable[[Patch], None]:
     original = decide._final
 
     def plant(patch: Patch) -> None:
-        def final(plan: plan.Plan, decided: Path, target: Path, waits: str) -> None:
-            original(plan, decided, target, re.sub(pattern, instead, waits))
+        def final(plan: plan.Plan, decided: Path, target: Path, waits: str, worker: Any) -> None:
+            original(plan, decided, target, re.sub(pattern, instead, waits), worker)
 
         patch.setattr(decide, "_final", final)
 

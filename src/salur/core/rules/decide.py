@@ -18,6 +18,7 @@ import json
 import re
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -177,11 +178,11 @@ def decide(
                 _province(plan, population, province, out, worker)
                 said("decide", province)
             cutoffs = {} if plan.places is None else _places(plan, population, out, worker)
-        if plan.places is not None:
-            for province in population.provinces:
-                _with_places(plan, province, out, cutoffs)
-                said("places", province)
-        return _finish(plan, population, out, run, cutoffs)
+            if plan.places is not None:
+                for province in population.provinces:
+                    _with_places(plan, province, out, cutoffs, worker)
+                    said("places", province)
+            return _finish(plan, population, out, run, cutoffs, worker)
 
 
 @contextmanager
@@ -295,16 +296,12 @@ def _shown(plan: Plan, waits: str) -> list[str]:
     return shown
 
 
-def _final(plan: Plan, decided: Path, final: Path, waits: str) -> None:
+def _final(plan: Plan, decided: Path, final: Path, waits: str, worker: Engine) -> None:
     """The final file from the decisions before places were given."""
     part = final.with_suffix(".part")
     rows = f"read_parquet({quoted(decided)}, file_row_number = true)"
     query = f"SELECT {', '.join(_shown(plan, waits))} FROM {rows} ORDER BY file_row_number"
-    with_connection = engines.connect(final.parent.parent / "work")
-    try:
-        copy(with_connection, query, part)
-    finally:
-        with_connection.close()
+    copy(worker.connection, query, part)
     part.replace(final)
 
 
@@ -321,7 +318,7 @@ def _places(plan: Plan, population: Population, out: Path, worker: Engine) -> di
     work = out / "work"
     area = {"nation": "''", "province": "substr(region, 1, 2)", "regency": "region"}[places.by]
     decided = ", ".join(quoted(work / f"{province}.parquet") for province in population.provinces)
-    connection = engines.connect(work)
+    connection = worker.connection
     rows = f"read_parquet([{decided}])"
     copy(connection, f"SELECT unit_id, {area} AS area, score, persons FROM {rows} WHERE outcome = 'eligible' "
          "ORDER BY area, score, unit_id", work / "candidates.parquet")  # fmt: skip
@@ -356,13 +353,12 @@ def _places(plan: Plan, population: Population, out: Path, worker: Engine) -> di
     }  # fmt: skip
     part = out / "ranks.part"
     copy(connection, f'SELECT unit_id, area, score, place AS "rank" FROM {ranked} ORDER BY area, place', part)
-    connection.close()
     part.replace(out / "ranks.parquet")
     write_whole(known, canonical(cutoffs))
     return cutoffs
 
 
-def _with_places(plan: Plan, province: str, out: Path, cutoffs: Mapping[str, Any]) -> None:
+def _with_places(plan: Plan, province: str, out: Path, cutoffs: Mapping[str, Any], worker: Engine) -> None:
     """The final file of a province: candidates beyond the cut-off wait."""
     final = out / "decisions" / f"{province}.parquet"
     if final.exists():
@@ -379,14 +375,19 @@ def _with_places(plan: Plan, province: str, out: Path, cutoffs: Mapping[str, Any
                 f"{area} = '{name}' AND (score > {score} OR (score = {score} AND unit_id > {unit_id}))"
             )
     waits = "outcome = 'eligible' AND (" + " OR ".join(f"({each})" for each in late) + ")" if late else ""
-    _final(plan, out / "work" / f"{province}.parquet", final, waits)
+    _final(plan, out / "work" / f"{province}.parquet", final, waits, worker)
 
 
 # ---- after -------------------------------------------------------------------------------------------------
 
 
 def _finish(
-    plan: Plan, population: Population, out: Path, run: dict[str, Any], cutoffs: Mapping[str, Any]
+    plan: Plan,
+    population: Population,
+    out: Path,
+    run: dict[str, Any],
+    cutoffs: Mapping[str, Any],
+    worker: Engine,
 ) -> Decisions:
     """Write the manifest last: a folder with a manifest is finished."""
     rulebook = plan.rulebook
@@ -406,7 +407,7 @@ def _finish(
         "rows": {
             province: entries[f"decisions/{province}.parquet"].rows for province in population.provinces
         },
-        "totals": _totals(plan, out, population.provinces),
+        "totals": _totals(plan, out, population.provinces, worker.connection),
         "files": {
             name: {"bytes": e.bytes, "rows": e.rows, "sha256": e.sha256} for name, e in entries.items()
         },
@@ -425,33 +426,29 @@ def _tidy(out: Path) -> None:
     (out / "run.json").unlink(missing_ok=True)
 
 
-def _totals(plan: Plan, out: Path, provinces: Sequence[str]) -> dict[str, Any]:
+def _totals(
+    plan: Plan, out: Path, provinces: Sequence[str], connection: duckdb.DuckDBPyConnection
+) -> dict[str, Any]:
     """Units and money per outcome, and how many units fail or wait for each criterion."""
-    connection = engines.connect(out / "work")
     files = ", ".join(quoted(out / "decisions" / f"{province}.parquet") for province in provinces)
     rows = f"read_parquet([{files}])"
     bits = range(len(plan.rulebook.criterion_ids))
     sums = ("amount", "amount_most", *(f'"{count_column(item.id)}"' for item in plan.items))
-    alike = (  # few rows: the bits are counted in them, not in every unit
-        f"SELECT outcome, failed, unknown, count(*) AS units, {', '.join(f'sum({name}) AS {name}' for name in sums)} "
-        f"FROM {rows} GROUP BY outcome, failed, unknown"
-    )
-    asked: dict[object, str] = {name: f"sum({name})" for name in ("units", *sums)} | {
-        (mask, bit): f"sum(units) FILTER (WHERE ({mask} & {1 << bit}) <> 0)"
-        for mask in ("failed", "unknown")
-        for bit in bits
-    }
-    shown = ", ".join(f"CAST({each} AS VARCHAR)" for each in asked.values())
-    counted = {
-        outcome: {key: int(number or 0) for key, number in zip(asked, numbers, strict=True)}
-        for outcome, *numbers in connection.execute(
-            f"SELECT outcome, {shown} FROM ({alike}) GROUP BY outcome"
-        ).fetchall()
-    }
-    connection.close()
+    counted: dict[str, Counter[object]] = {outcome: Counter() for outcome in OUTCOMES}
+    summed = ", ".join(f"sum({name})" for name in sums)
+    for outcome, *numbers in connection.execute(
+        f"SELECT outcome, {summed} FROM {rows} GROUP BY outcome"
+    ).fetchall():
+        counted[outcome].update(dict(zip(sums, numbers, strict=True)))
+    for outcome, units, *masks in connection.execute(
+        f"SELECT outcome, count(*), failed, unknown FROM {rows} GROUP BY outcome, failed, unknown"
+    ).fetchall():
+        counted[outcome]["units"] += units
+        for name, mask in zip(("failed", "unknown"), masks, strict=True):
+            counted[outcome].update({(name, bit): units for bit in bits if mask >> bit & 1})
 
     def total(key: object, outcomes: Iterable[str] = OUTCOMES) -> int:
-        return sum(counted[outcome][key] for outcome in outcomes if outcome in counted)
+        return sum(counted[outcome][key] for outcome in outcomes)
 
     looked_at = [outcome for outcome in OUTCOMES if outcome != NOT_FOUND]
     return {

@@ -38,6 +38,7 @@ class Engine(Protocol):
     """Decides one province, and ranks the candidates of all."""
 
     name: str
+    connection: duckdb.DuckDBPyConnection  # reads and writes the Parquet files, whatever the engine
 
     def decide(
         self, plan: Plan, population: Population, province: str, shown: Sequence[str], target: Path
@@ -113,8 +114,8 @@ class DuckDB:
         self, plan: Plan, population: Population, province: str, shown: Sequence[str], target: Path
     ) -> None:
         tables = [f"read_parquet({quoted(path)})" for path in _files(population, province)]
-        text = sql.statement(plan, source(population, *tables), sql.DUCKDB)
-        copy(self.connection, f"SELECT {', '.join(shown)} FROM ({text}) ORDER BY {_order(plan)}", target)
+        text = sql.statement(plan, source(population, *tables), sql.DUCKDB, ordered=True)
+        copy(self.connection, f"SELECT {', '.join(shown)} FROM ({text})", target)
 
     def rank(self, candidates: Path, target: Path) -> None:
         text = RANKS.format(candidates=f"read_parquet({quoted(candidates)})")
@@ -154,7 +155,9 @@ class _Rows:
     ) -> None:
         text = {"region", "outcome"}
         schema = {name: pa.string() if name in text else pa.int64() for name in sql.columns(plan)}
-        self.write(rows, schema, f"SELECT {', '.join(shown)} FROM {{rows}} ORDER BY {_order(plan)}", target)
+        self.write(
+            rows, schema, f"SELECT {', '.join(shown)} FROM {{rows}} ORDER BY {sql.order(plan)}", target
+        )
 
     def write_ranks(self, rows: Iterable[tuple[Any, ...]], target: Path) -> None:
         schema = {name: pa.string() if name == "area" else pa.int64() for name in RANK_COLUMNS}
@@ -162,6 +165,19 @@ class _Rows:
 
     def close(self) -> None:
         self.connection.close()
+
+
+class _BitOr:
+    """The aggregate that SQLite lacks."""
+
+    def __init__(self) -> None:
+        self.bits = 0
+
+    def step(self, bits: int) -> None:
+        self.bits |= bits
+
+    def finalize(self) -> int:
+        return self.bits
 
 
 class SQLite(_Rows):
@@ -176,6 +192,7 @@ class SQLite(_Rows):
         file = self.work / "slice.sqlite"
         file.unlink(missing_ok=True)
         with closing(sqlite3.connect(file, isolation_level=None)) as database:
+            database.create_aggregate("BIT_OR", 1, _BitOr)
             database.execute("PRAGMA journal_mode = OFF")
             database.execute("PRAGMA synchronous = OFF")
             for table, path in zip(("families", "persons"), _files(population, province), strict=True):
@@ -315,11 +332,6 @@ class Python(_Rows):
                 yield unit_id, area, score, place, used
 
         self.write_ranks(rows(), target)
-
-
-def _order(plan: Plan) -> str:
-    """The order of the population."""
-    return "region, family_id, unit_id" if plan.rulebook.unit == "person" else "region, family_id"
 
 
 def needed(plan: Plan, population: Population, table: str) -> dict[str, str]:

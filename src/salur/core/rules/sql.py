@@ -7,9 +7,11 @@ known. Only the date literal, the name of the text type and of LEAST differ.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain, count
 
 from salur.core.population.catalogue import MEMBERS_MOST
 from salur.core.rules import nodes
@@ -31,7 +33,9 @@ class Dialect:
     extremes: Mapping[str, str] = field(default_factory=lambda: {"min": "LEAST", "max": "GREATEST"})
 
 
-# Engines are faster with few aggregates: members are counted in fields of one sum, seven fields of seven bits.
+# Engines are faster with few aggregates. any() and all() are two bits of a word joined by BIT_OR: a member who
+# decides it, and MARKS bits above, an unknown one. Members are counted in fields of one sum, seven of seven bits.
+MARKS = 31
 COUNT_BITS = 7  # for at most MEMBERS_MOST members
 COUNTS = 7  # below 2^53, as every number of a rulebook
 assert MEMBERS_MOST < 1 << COUNT_BITS  # noqa: S101
@@ -77,9 +81,18 @@ def columns(plan: Plan) -> tuple[str, ...]:
     )
 
 
-def statement(plan: Plan, source: Source, dialect: Dialect = DUCKDB) -> str:
-    """The SELECT that decides every unit, before the quota. Rows come in no order."""
-    return _Writer(plan, source, dialect).statement()
+def order(plan: Plan) -> str:
+    """The order of the population."""
+    return "region, family_id, unit_id" if plan.rulebook.unit == "person" else "region, family_id"
+
+
+def statement(plan: Plan, source: Source, dialect: Dialect = DUCKDB, *, ordered: bool = False) -> str:
+    """The SELECT that decides every unit, before the quota.
+
+    ordered: in the order of the population, where the engine keeps the order of a subquery (DuckDB); it is made
+    before the columns are widened. Else rows come in no order.
+    """
+    return _Writer(plan, source, dialect).statement(ordered)
 
 
 class _Writer:
@@ -94,18 +107,57 @@ class _Writer:
         self.criteria = [simplify(tree) for tree in plan.criteria]
         self.trees = {item.index: simplify(item.tree) for item in plan.items if item.tree is not None}
         self.eaches = [item for item in plan.dearest_first if item.kind == "each"]
-        at_top = [*self.criteria, *(self.trees[item.index] for item in plan.items if item.kind == "when")]
-        self.aggregates: dict[nodes.Aggregate, int] = {}
-        for tree in at_top:
-            for node in nodes.walk(tree):
-                if isinstance(node, nodes.Aggregate):
-                    self.aggregates.setdefault(node, len(self.aggregates))
+        self.excluding = self._excluding()
+        self.written = [index for index in range(len(self.criteria)) if index not in self.excluding]
+        whens = [self.trees[item.index] for item in plan.items if item.kind == "when"]
+        asked = [self.criteria[index] for index in self.written] + whens
+        self.resolving = dict.fromkeys(
+            node for tree in asked for node in nodes.walk(tree) if isinstance(node, nodes.Aggregate)
+        )
+        every = dict.fromkeys([*self.excluding.values(), *self.resolving])
+        self.aggregates = {node: index for index, node in enumerate(every)}
+        # The bit of each any() and all(): that of the criterion that it is, else one after the criteria.
+        self.marks = {node: index for index, node in self.excluding.items()}
+        free = count(len(self.criteria))
+        for node in self.aggregates:
+            if node.kind in ("any", "all") and node not in self.marks:
+                self.marks[node] = next(free)
         self.counts_persons = bool(plan.places and plan.places.counts == "persons" and not self.person_unit)
+        self.shared, self.rests = self._shared()
         # A test that one member passes, written once however often it is used.
-        bodies = [node.part for node in self.aggregates] + [self.trees[item.index] for item in self.eaches]
+        bodies = [self.rests.get(node, node.part) for node in self.aggregates]
+        bodies += [self.trees[item.index] for item in self.eaches] + ([self.shared] if self.shared else [])
         self.tests = {tree: f"t{index}" for index, tree in enumerate(dict.fromkeys(bodies))}
         # Where the members that a component serves are counted: the word and the field in it.
         self.fields = {item.index: divmod(place, COUNTS) for place, item in enumerate(self.eaches)}
+
+    def _excluding(self) -> dict[int, nodes.Aggregate]:
+        """Criteria that one member alone can fail, `not any(…)` and `all(…)`: their marks are bits of the masks."""
+        found: dict[int, nodes.Aggregate] = {}
+        for index, tree in enumerate(self.criteria):
+            node, kind = (tree.part, "any") if isinstance(tree, nodes.Not) else (tree, "all")
+            if not isinstance(node, nodes.Aggregate) or node.kind != kind or node in found.values():
+                continue
+            if isinstance(of_nobody(node.part), Literal):
+                found[index] = node
+        return found
+
+    def _shared(self) -> tuple[Node | None, dict[nodes.Aggregate, Node]]:
+        """The condition that most any() share (`adult and …`), asked once; and what else each of them asks."""
+        bodies = {
+            node: dict.fromkeys(node.part.parts)
+            for node in self.aggregates
+            if node.kind == "any" and isinstance(node.part, nodes.And)
+        }
+        shared, times = next(iter(Counter(chain(*bodies.values())).most_common(1)), (None, 0))
+        if times < 2:
+            return None, {}
+        rests = {
+            node: tuple(part for part in parts if part != shared)
+            for node, parts in bodies.items()
+            if shared in parts and len(parts) > 1
+        }
+        return shared, {node: rest[0] if len(rest) == 1 else nodes.And(rest) for node, rest in rests.items()}
 
     # ---- expressions ----
 
@@ -249,11 +301,15 @@ class _Writer:
         word, field = self.fields[item.index]
         return f"((COALESCE(a.{name}{word}, 0) >> {COUNT_BITS * field}) & {(1 << COUNT_BITS) - 1})"
 
-    def pair(self, node: nodes.Aggregate) -> tuple[int, int]:
-        """Where any() and all() count: the word, and one unknown member in it; above it those who decide."""
-        place = [other for other in self.aggregates if other.kind in ("any", "all")].index(node)
-        word, pair = divmod(place, COUNTS // 2)
-        return word, 1 << 2 * COUNT_BITS * pair
+    def mark(self, node: nodes.Aggregate) -> tuple[int, int, int]:
+        """Where any() and all() are noted: the word, the bit of a member who decides and that of an unknown one."""
+        word, bit = divmod(self.marks[node], MARKS)
+        return word, 1 << bit, 1 << MARKS + bit
+
+    @staticmethod
+    def decides(node: nodes.Aggregate) -> Node:
+        """What a member must be to decide any() or all() alone."""
+        return node.part if node.kind == "any" else simplify(nodes.Not(node.part))
 
     def test(self, item: Item) -> str:
         return self.tests[self.trees[item.index]]
@@ -262,20 +318,32 @@ class _Writer:
         """One row a family: its aggregates and how many members each component serves."""
         made: list[str] = []
         words: dict[int, list[str]] = {}
+        under: dict[
+            int, list[tuple[str, str]]
+        ] = {}  # where the shared condition holds, and where it is unknown
         for node, index in self.aggregates.items():
-            test = self.tests[node.part]
+            test = self.tests[self.rests.get(node, node.part)]
             if node.kind in ("any", "all"):
                 decides = test if node.kind == "any" else f"NOT {test}"
-                word, one = self.pair(node)
-                found = (
-                    f"CASE WHEN {decides} THEN {one << COUNT_BITS} WHEN {test} IS NULL THEN {one} ELSE 0 END"
-                )
-                words.setdefault(word, []).append(found)
+                word, decided, unknown = self.mark(node)
+                found = f"CASE WHEN {decides} THEN {decided} WHEN {test} IS NULL THEN {unknown} ELSE 0 END"
+                if node in self.rests:
+                    under.setdefault(word, []).append(
+                        (found, f"CASE WHEN NOT {test} THEN 0 ELSE {unknown} END")
+                    )
+                else:
+                    words.setdefault(word, []).append(found)
             else:
                 made.append(f"MAX(CASE WHEN {test} IS NULL THEN 1 ELSE 0 END) AS u{index}")
                 total = f"COUNT(CASE WHEN {test} THEN 1 END)" if node.kind == "count" else f"SUM({test})"
                 made.append(f"CAST({total} AS BIGINT) AS a{index}")
-        made += [f"CAST(SUM({' + '.join(found)}) AS BIGINT) AS q{word}" for word, found in words.items()]
+        condition = self.tests[self.shared] if self.shared else ""
+        for word, pairs in under.items():
+            holds, unsure = (" | ".join(found) for found in zip(*pairs, strict=True))
+            words.setdefault(word, []).append(
+                f"CASE WHEN {condition} THEN {holds} WHEN {condition} IS NULL THEN {unsure} ELSE 0 END"
+            )
+        made += [f"BIT_OR(CAST({' | '.join(found)} AS BIGINT)) AS q{word}" for word, found in words.items()]
         for word in sorted({word for word, _ in self.fields.values()}):
             made += [f"CAST(SUM({name}{word}) AS BIGINT) AS {name}{word}" for name in ("sure", "possible")]
         if self.counts_persons:
@@ -293,7 +361,14 @@ class _Writer:
         needs_sums = bool(self.aggregates or self.eaches or self.counts_persons)
         if needs_sums:
             rows += f" LEFT JOIN ({self.sums()}) a ON a.family_id = f.family_id"
-        shown += [f"{self.resolved(node, index)} AS g{index}" for node, index in self.aggregates.items()]
+        for name, unknown in (("failed", False), ("unknown", True)):
+            if self.excluding:
+                shown.append(f"{self.marked(unknown)} AS marked_{name}")
+        shown += [
+            f"{self.resolved(node, index)} AS g{index}"
+            for node, index in self.aggregates.items()
+            if node in self.resolving
+        ]
         for item in self.eaches:
             for name, column in (("sure", "s"), ("possible", "p")):
                 taken = self.with_nobody(self.count(name, item), self.nobody_takes(item, name == "sure"))
@@ -302,15 +377,32 @@ class _Writer:
             shown.append("COALESCE(a.n, 0) + CASE WHEN f.members_known THEN 0 ELSE 1 END AS n")
         return f"SELECT {', '.join(shown)} FROM {rows}"
 
+    def marked(self, unknown: bool) -> str:
+        """The bits of the excluding criteria that fail, or are unknown, as they stand in the masks."""
+        words: dict[int, int] = {}
+        of_nobody_ = 0
+        for index, node in self.excluding.items():
+            word, decided, _ = self.mark(node)
+            words[word] = words.get(word, 0) | decided
+            nobody = of_nobody(self.decides(node))
+            if nobody == Literal(None if unknown else True):
+                of_nobody_ |= 1 << index
+        parts = [
+            f"(((COALESCE(a.q{word}, 0) >> {MARKS if unknown else 0}) & {bits}) << {MARKS * word})"
+            for word, bits in words.items()
+        ]
+        if of_nobody_:
+            parts.append(f"CASE WHEN f.members_known THEN 0 ELSE {of_nobody_} END")
+        return " | ".join(parts)
+
     def resolved(self, node: nodes.Aggregate, index: int) -> str:
         """An aggregate with the member of whom nothing is known."""
         nobody = of_nobody(node.part)
         if node.kind in ("any", "all"):
             verdict, other = ("TRUE", "FALSE") if node.kind == "any" else ("FALSE", "TRUE")
             decides = nobody if node.kind == "any" else simplify(nodes.Not(nobody))
-            word, one = self.pair(node)
-            found = f"((a.q{word} >> {one.bit_length() - 1}) & {(1 << 2 * COUNT_BITS) - 1})"
-            first, second = f"{found} >= {1 << COUNT_BITS}", f"{found} > 0"
+            word, decided, unknown = self.mark(node)
+            first, second = f"(a.q{word} & {decided}) <> 0", f"(a.q{word} & {unknown}) <> 0"
             if decides == Literal(None):
                 second += " OR NOT f.members_known"
             elif isinstance(decides, Literal):
@@ -322,10 +414,10 @@ class _Writer:
         known = f"COALESCE(a.a{index}, 0)"
         if node.kind == "count" and nobody != Literal(None):
             known += f" + CASE WHEN NOT f.members_known AND {self.sql(nobody)} THEN 1 ELSE 0 END"
-        unknown = f"a.u{index} = 1"
+        unsure = f"a.u{index} = 1"
         if nobody not in (Literal(True), Literal(False)):
-            unknown += f" OR (NOT f.members_known AND {self.sql(nobody)} IS NULL)"
-        return f"CASE WHEN {unknown} THEN NULL ELSE {known} END"
+            unsure += f" OR (NOT f.members_known AND {self.sql(nobody)} IS NULL)"
+        return f"CASE WHEN {unsure} THEN NULL ELSE {known} END"
 
     def nobody_takes(self, item: Item, sure: bool) -> str | None:
         """When the member of whom nothing is known takes this component; None: never."""
@@ -357,7 +449,8 @@ class _Writer:
 
     def judged(self) -> str:
         """The criteria as columns k0 …, the components cut to their most (s0, p0 …)."""
-        shown = [f"{self.sql(tree)} AS k{index}" for index, tree in enumerate(self.criteria)]
+        marked = ["marked_failed", "marked_unknown"] if self.excluding else []
+        shown = marked + [f"{self.sql(self.criteria[index])} AS k{index}" for index in self.written]
         for item in self.plan.items:
             k = item.index
             if item.kind == "each":
@@ -395,7 +488,8 @@ class _Writer:
                 upto = self.least(f"{kind}t{k}", self.plan.slots)
                 before = self.least(f"{kind}t{order[place - 1]}", self.plan.slots) if place else "0"
                 taken.append(f"{upto} - ({before}) AS {kind}{k}")
-        keep = ["unit_id", "family_id", "region", "found", *(f"k{i}" for i in range(len(self.criteria)))]
+        keep = ["unit_id", "family_id", "region", "found", *(f"k{index}" for index in self.written)]
+        keep += ["marked_failed", "marked_unknown"] if self.excluding else []
         keep += ["score", "persons"] if self.plan.places else []
         inner = f"SELECT j.*, {', '.join(sums)} FROM {self.layer(self.judged(), 'j')}"
         return f"SELECT {', '.join([*keep, *taken])} FROM ({inner}) j"
@@ -403,8 +497,11 @@ class _Writer:
     def masked(self) -> str:
         """failed and unknown as bit masks, money as sums."""
         size = len(self.criteria)
-        failed = [f"CASE WHEN NOT k{i} THEN {1 << i} ELSE 0 END" for i in range(size)]
-        unknown = [f"CASE WHEN k{i} IS NULL THEN {1 << i} ELSE 0 END" for i in range(size)]
+        failed = [f"CASE WHEN NOT k{i} THEN {1 << i} ELSE 0 END" for i in self.written]
+        unknown = [f"CASE WHEN k{i} IS NULL THEN {1 << i} ELSE 0 END" for i in self.written]
+        if self.excluding:
+            failed.append("marked_failed")
+            unknown.append("(marked_unknown & ~marked_failed)")
         sure, possible = (" + ".join(f"{kind}{item.index}" for item in self.plan.items) for kind in "sp")
         failed.append(f"CASE WHEN {possible} = 0 THEN {1 << size} ELSE 0 END")
         unknown.append(f"CASE WHEN {possible} > 0 AND {sure} = 0 THEN {1 << size} ELSE 0 END")
@@ -418,29 +515,41 @@ class _Writer:
             f"CAST({' + '.join(unknown)} AS BIGINT) AS unknown FROM {self.layer(self.filled(), 'c')}"
         )
 
-    def statement(self) -> str:
+    def decided(self) -> str:
+        """Money and counts, still narrow."""
         eligible = "found AND failed = 0 AND unknown = 0"
-        open_ = "NOT found OR failed = 0"
-        outcome = (
-            "CASE WHEN NOT found THEN 'not_found' WHEN failed <> 0 THEN 'not_eligible' "
-            "WHEN unknown <> 0 THEN 'needs_data' ELSE 'eligible' END"
-        )
         money = [item for item in self.plan.items if item.price]
         amount, most = (
             " + ".join(f"CAST({item.price} AS BIGINT) * {kind}{item.index}" for item in money) or "0"
             for kind in "sp"
         )
         shown = [
-            "unit_id", "family_id", "region", f"{outcome} AS outcome", "failed", "unknown",
-            f"CAST(CASE WHEN {eligible} THEN {amount} ELSE 0 END AS BIGINT) AS amount",
-            f"CAST(CASE WHEN {eligible} AND {amount} > {most} THEN {amount} "
-            f"WHEN {open_} THEN {most} ELSE 0 END AS BIGINT) AS amount_most",
-            *(f"CAST(CASE WHEN {eligible} THEN s{item.index} ELSE 0 END AS BIGINT) AS c{item.index}"
+            "unit_id", "family_id", "region", "found", "failed", "unknown",
+            f"CASE WHEN {eligible} THEN {amount} ELSE 0 END AS amount",
+            f"CASE WHEN {eligible} AND {amount} > {most} THEN {amount} "
+            f"WHEN NOT found OR failed = 0 THEN {most} ELSE 0 END AS amount_most",
+            *(f"CAST(CASE WHEN {eligible} THEN s{item.index} ELSE 0 END AS SMALLINT) AS c{item.index}"
               for item in self.plan.items),
+            *(("score", "persons") if self.plan.places else ()),
         ]  # fmt: skip
-        if self.plan.places:
-            shown += ["CAST(score AS BIGINT) AS score", "CAST(persons AS BIGINT) AS persons"]
-        select = f"SELECT {', '.join(shown)} FROM {self.layer(self.masked(), 'd')}"
+        return f"SELECT {', '.join(shown)} FROM {self.layer(self.masked(), 'd')}"
+
+    def statement(self, ordered: bool) -> str:
+        outcome = (
+            "CASE WHEN NOT found THEN 'not_found' WHEN failed <> 0 THEN 'not_eligible' "
+            "WHEN unknown <> 0 THEN 'needs_data' ELSE 'eligible' END AS outcome"
+        )
+        as_they_are = ("unit_id", "family_id", "region", "failed", "unknown")
+        shown = [
+            outcome
+            if name == "outcome"
+            else name
+            if name in as_they_are
+            else f"CAST({name} AS BIGINT) AS {name}"
+            for name in columns(self.plan)
+        ]
+        rows = self.decided() + (f" ORDER BY {order(self.plan)}" if ordered else "")
+        select = f"SELECT {', '.join(shown)} FROM {self.layer(rows, 'e')}"
         return f"WITH {', '.join(self.layers)} {select}" if self.layers else select
 
 
