@@ -146,6 +146,8 @@ class _Source:
 
     def _read_class(self, node: ast.ClassDef) -> None:
         self._take(self.classes, node.name, node)
+        if any(isinstance(base, ast.Name) and base.id == "InputError" for base in node.bases):
+            self.classes |= {f"{node.name}.of": 0, f"{node.name}.at": 1}
         for part in node.body:
             if isinstance(part, ast.FunctionDef) and _makes_its_class(part):
                 name = node.name if part.name == "__init__" else f"{node.name}.{part.name}"

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,9 @@ class InputError(Exception):
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
     @classmethod
-    def of(cls, template: str, **values: object) -> InputError:
+    def of(cls, template: str, **values: object) -> Self:
         return cls([Fault.of(template, **values)])
 
     @classmethod
-    def at(cls, file: str | Path, template: str, /, line: int = 0, **values: object) -> InputError:
+    def at(cls, file: str | Path, template: str, /, line: int = 0, **values: object) -> Self:
         return cls([Fault.of(template, **values).at(file, line)])

@@ -22,7 +22,17 @@ SECRET_KEY = home.secret_key()
 DEBUG = False
 ALLOWED_HOSTS = os.environ.get("SALUR_HOSTS", "localhost").split(",")
 
-INSTALLED_APPS = ["salur.regions"]
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "salur.journal",
+    "salur.access",
+    "salur.regions",
+    "salur.cases",
+    "salur.people",
+    "salur.programmes",
+]
+AUTH_USER_MODEL = "access.Officer"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {
     "default": database.configure(

@@ -1,0 +1,1 @@
+"""Officers, roles and regions, purposes, and the log of who read what."""

@@ -1,0 +1,1 @@
+"""Work that waits: one table with an owner and a clock."""

@@ -1,0 +1,1 @@
+"""Pages for a citizen about the own decision."""

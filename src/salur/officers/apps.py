@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class OfficersConfig(AppConfig):
+    name = "salur.officers"

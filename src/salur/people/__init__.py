@@ -1,0 +1,1 @@
+"""Persons and families: protected identifiers, membership, corrections."""

@@ -1,0 +1,1 @@
+"""The cycle of a programme: open, decide, review, decree."""
