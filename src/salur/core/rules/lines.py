@@ -22,7 +22,7 @@ from salur.core.rules.rows import cases as cases_of
 
 def line(plan: Plan, decision: Decision, case: cases.Case, rank: int | None = None) -> str:
     """The line of one decision."""
-    return _line(
+    return text(
         (plan.rulebook.id, plan.rulebook.sha256, plan.on.isoformat()),
         (
             decision.unit_id,
@@ -32,7 +32,7 @@ def line(plan: Plan, decision: Decision, case: cases.Case, rank: int | None = No
             decision.amount,
             decision.amount_most,
         ),
-        decision.counts,
+        ",".join(map(str, decision.counts)),
         rank,
         cases.sha256(case),
     )
@@ -69,7 +69,7 @@ def lines(decisions: Decisions, population: Population, catalogue: Catalogue) ->
                             decisions.file(province), "Family {id} is not in the population.", id=row[0]
                         )
                 digest = digest or cases.sha256(case)
-                yield _line(head, row[2:8], row[8:], row[1], digest)
+                yield text(head, row[2:8], ",".join(map(str, row[8:])), row[1], digest)
         connection.close()
 
 
@@ -81,8 +81,6 @@ def where_population(decisions: Decisions) -> Path | None:
         return None
 
 
-def _line(
-    head: tuple[str, ...], fixed: tuple[object, ...], counts: tuple[int, ...], rank: int | None, digest: str
-) -> str:
-    shown = ("decision/v1", *head, *fixed, ",".join(map(str, counts)), "" if rank is None else rank, digest)
-    return "|".join(map(str, shown))
+def text(head: tuple[str, ...], fixed: tuple[object, ...], counts: str, rank: int | None, digest: str) -> str:
+    """The line from its parts: (programme, rulebook, reference date), (unit, outcome … amount_most), "c1,c2,…"."""
+    return "|".join(map(str, ("decision/v1", *head, *fixed, counts, "" if rank is None else rank, digest)))

@@ -1,0 +1,159 @@
+"""What tables may never become, where a constraint cannot say it: triggers with the same condition on both databases.
+
+SQLite drops a table's triggers when a migration rebuilds the table: such a migration ends with `install`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Refuses an act on rows of a table for which the condition holds (in terms of NEW and OLD)."""
+
+    name: str
+    table: str
+    act: str  # INSERT, UPDATE or DELETE
+    refused_when: str
+    message: str
+
+
+def _never(table: str, *acts: str) -> list[Guard]:
+    return [
+        Guard(f"{table}_no_{act.lower()}", table, act, "1 = 1", f"{table} rows are never changed")
+        for act in acts
+    ]
+
+
+def _has_duty(cycle: str, officer: str, duty: str) -> str:
+    return (
+        "NOT EXISTS (SELECT 1 FROM programmes_duty d "
+        f"WHERE d.cycle_id = {cycle} AND d.officer = {officer} AND d.duty = '{duty}')"
+    )
+
+
+GUARDS = [
+    *_never("programmes_decision", "UPDATE", "DELETE"),
+    *_never("programmes_duty", "UPDATE", "DELETE"),
+    *_never("programmes_familycase", "UPDATE", "DELETE"),
+    *_never("programmes_ceiling", "UPDATE", "DELETE"),
+    *_never("programmes_review", "DELETE"),
+    *_never("programmes_decree", "DELETE"),
+    *_never("programmes_cycle", "DELETE"),
+    Guard(
+        "programmes_review_duty",
+        "programmes_review",
+        "INSERT",
+        _has_duty("NEW.cycle_id", "NEW.reviewer", "review")
+        + " OR NOT EXISTS (SELECT 1 FROM programmes_decision x WHERE x.id = NEW.decision_id"
+        " AND x.cycle_id = NEW.cycle_id)",
+        "a review needs the duty to review in the cycle of its decision",
+    ),
+    Guard(
+        "programmes_review_once",
+        "programmes_review",
+        "UPDATE",
+        "OLD.finding <> '' OR NEW.decision_id <> OLD.decision_id OR NEW.cycle_id <> OLD.cycle_id"
+        " OR NEW.reviewer <> OLD.reviewer OR NEW.judgement <> OLD.judgement OR NEW.judged_at <> OLD.judged_at",
+        "a review is found once and its judgement stays",
+    ),
+    Guard(
+        "programmes_decree_unsigned",
+        "programmes_decree",
+        "INSERT",
+        "NEW.signed_by <> ''",
+        "a decree is prepared before it is signed",
+    ),
+    Guard(
+        "programmes_decree_signer",
+        "programmes_decree",
+        "UPDATE",
+        "OLD.signed_by <> '' OR NEW.cycle_id <> OLD.cycle_id OR (NEW.signed_by <> '' AND ("
+        + _has_duty("NEW.cycle_id", "NEW.signed_by", "decree")
+        + " OR NOT EXISTS (SELECT 1 FROM programmes_cycle c JOIN programmes_duty o ON o.cycle_id = c.id"
+        " AND o.officer = c.opened_by AND o.duty = 'open' WHERE c.id = NEW.cycle_id)"
+        " OR NEW.digest <> OLD.digest OR NEW.statement <> OLD.statement))",
+        "a decree is signed once, as it was prepared, by the officer with that duty",
+    ),
+    Guard(
+        "programmes_cycle_fixed",
+        "programmes_cycle",
+        "UPDATE",
+        "NEW.opened_by <> OLD.opened_by OR NEW.programme <> OLD.programme OR NEW.period <> OLD.period"
+        " OR NEW.number <> OLD.number OR NEW.version_id <> OLD.version_id"
+        " OR NEW.population_id <> OLD.population_id OR NEW.reference_date <> OLD.reference_date",
+        "what a cycle was opened with stays",
+    ),
+    Guard(
+        "programmes_cycle_decreed",
+        "programmes_cycle",
+        "UPDATE",
+        "NEW.state <> OLD.state AND ("
+        "(NEW.state IN ('decreed', 'closed') AND NOT EXISTS (SELECT 1 FROM programmes_decree e"
+        " WHERE e.cycle_id = NEW.id AND e.signed_by <> ''))"
+        " OR (OLD.state IN ('decreed', 'closed') AND NEW.state NOT IN ('closed'))"
+        " OR OLD.state = 'cancelled' OR NEW.state = 'opened')",
+        "a cycle goes on only by a signed decree, and never back",
+    ),
+    Guard(
+        "programmes_decision_open",
+        "programmes_decision",
+        "INSERT",
+        "NOT EXISTS (SELECT 1 FROM programmes_cycle c WHERE c.id = NEW.cycle_id AND c.state IN ('opened', 'decided')"
+        " AND c.programme = NEW.programme AND c.period = NEW.period)",
+        "decisions belong to a cycle of their programme and period before its decree",
+    ),
+    Guard(
+        "programmes_decision_chain",
+        "programmes_decision",
+        "INSERT",
+        "NEW.n > 1 AND NOT EXISTS (SELECT 1 FROM programmes_decision x WHERE x.id = NEW.supersedes_id"
+        " AND x.unit_id = NEW.unit_id AND x.programme = NEW.programme AND x.period = NEW.period"
+        " AND x.n = NEW.n - 1)",
+        "a decision supersedes the one before it of the same unit",
+    ),
+    Guard(
+        "programmes_version_fixed",
+        "programmes_rulebookversion",
+        "UPDATE",
+        "OLD.approved_by <> '' OR NEW.sha256 <> OLD.sha256 OR NEW.raw <> OLD.raw OR NEW.facts_raw <> OLD.facts_raw"
+        " OR NEW.in_force_from <> OLD.in_force_from OR NEW.added_by <> OLD.added_by",
+        "a version is approved once, as it was added",
+    ),
+]
+
+
+def install(apps: Any, editor: Any) -> None:
+    """Create the triggers (again)."""
+    remove(apps, editor)
+    for guard in GUARDS:
+        for text in _create(guard, editor.connection.vendor):
+            editor.execute(text)
+
+
+def remove(apps: Any, editor: Any) -> None:
+    """Drop the triggers."""
+    for guard in GUARDS:
+        if editor.connection.vendor == "sqlite":
+            editor.execute(f"DROP TRIGGER IF EXISTS {guard.name}")
+        else:
+            editor.execute(f"DROP TRIGGER IF EXISTS {guard.name} ON {guard.table}")
+            editor.execute(f"DROP FUNCTION IF EXISTS {guard.name}()")
+
+
+def _create(guard: Guard, vendor: str) -> list[str]:
+    if vendor == "sqlite":
+        return [
+            f"CREATE TRIGGER {guard.name} BEFORE {guard.act} ON {guard.table} FOR EACH ROW "
+            f"WHEN {guard.refused_when} BEGIN SELECT RAISE(ABORT, '{guard.message}'); END"
+        ]
+    row = "OLD" if guard.act == "DELETE" else "NEW"
+    return [
+        f"CREATE FUNCTION {guard.name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF {guard.refused_when} THEN RAISE EXCEPTION '{guard.message}' USING ERRCODE = 'check_violation'; END IF; "
+        f"RETURN {row}; END $$",
+        f"CREATE TRIGGER {guard.name} BEFORE {guard.act} ON {guard.table} FOR EACH ROW "
+        f"EXECUTE FUNCTION {guard.name}()",
+    ]

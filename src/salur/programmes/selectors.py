@@ -1,0 +1,202 @@
+"""Reads of the programmes. Whoever shows a person's record asks `access` first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db import connection
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+
+from salur.programmes.loading import QUEUES
+from salur.programmes.models import Budget, Cycle, Decision, Decree, Duty, Review, RulebookVersion, Standing
+
+QUEUE_PAGE = 25
+
+
+def versions(programme: str = "") -> QuerySet[RulebookVersion]:
+    """Rulebook versions, the newest first."""
+    found = RulebookVersion.objects.order_by("programme", "-in_force_from", "-id").defer("raw", "facts_raw")
+    return found.filter(programme=programme) if programme else found
+
+
+def version_in_force(programme: str, on: date) -> int | None:
+    """The id of the approved version of a programme in force on a day."""
+    return (
+        RulebookVersion.objects.filter(programme=programme, in_force_from__lte=on)
+        .exclude(approved_by="")
+        .order_by("-in_force_from", "-id")
+        .values_list("id", flat=True)
+        .first()
+    )
+
+
+def cycles() -> QuerySet[Cycle]:
+    """Every cycle, the newest first."""
+    return Cycle.objects.select_related("version", "population").order_by("-opened_at", "-id")
+
+
+def duties(cycle_id: int) -> list[tuple[str, str]]:
+    """(officer, duty) of a cycle, in the order in which they were taken."""
+    return list(Duty.objects.filter(cycle_id=cycle_id).order_by("id").values_list("officer", "duty"))
+
+
+def decree(cycle_id: int) -> Decree | None:
+    return Decree.objects.filter(cycle_id=cycle_id).first()
+
+
+def standing_decisions(cycle: Cycle) -> QuerySet[Decision]:
+    """The decisions of a cycle that nothing superseded."""
+    return Decision.objects.filter(cycle=cycle, superseded_by__isnull=True)
+
+
+def due(cycle: Cycle) -> QuerySet[Decision]:
+    """Those that are eligible and whose unit is not stopped or suspended: what a decree lists."""
+    stopped = Standing.objects.filter(
+        programme=cycle.programme, unit_id=OuterRef("unit_id"), lifted_at__isnull=True
+    )
+    return standing_decisions(cycle).filter(outcome="eligible").exclude(Exists(stopped))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Units and whole rupiah of one outcome."""
+
+    outcome: str
+    units: int
+    amount: int
+    amount_most: int
+
+
+def outcomes(cycle: Cycle) -> list[Outcome]:
+    """How the standing decisions of a cycle came out."""
+    rows = (
+        standing_decisions(cycle)
+        .values("outcome")
+        .annotate(units=Count("id"), money=Sum("amount"), most=Sum("amount_most"))
+        .order_by("outcome")
+    )
+    return [Outcome(row["outcome"], row["units"], row["money"], row["most"]) for row in rows]
+
+
+@dataclass(frozen=True)
+class QueueCount:
+    """A queue of a cycle: how many decisions it holds, and how many were reviewed."""
+
+    queue: str
+    units: int
+    reviewed: int
+
+
+def queue_counts(cycle: Cycle) -> list[QueueCount]:
+    """The queues of a cycle in the order of the work."""
+    names = {number: name for name, number in QUEUES.items()}
+    reviewed = Q(Exists(Review.objects.filter(decision=OuterRef("pk")).exclude(finding="")))
+    rows = {
+        row["queue"]: row
+        for row in standing_decisions(cycle)
+        .filter(queue__gt=0)
+        .values("queue")
+        .annotate(units=Count("id"), reviewed=Count("id", filter=reviewed))
+    }
+    return [
+        QueueCount(name, rows[number]["units"], rows[number]["reviewed"])
+        if number in rows
+        else QueueCount(name, 0, 0)
+        for number, name in names.items()
+    ]
+
+
+def queue(
+    cycle: Cycle,
+    *,
+    reviewer: str,
+    regions: Sequence[str] | None = None,
+    after: tuple[int, int, int] = (0, -1, 0),
+    size: int = QUEUE_PAGE,
+) -> list[Decision]:
+    """The next decisions to review, without those that the officer reviewed or that are settled.
+
+    `after`: (queue, distance, id) of the last one shown; `regions`: regency codes, None for all of the cycle.
+    """
+    found = (
+        standing_decisions(cycle)
+        .filter(queue__gt=0)
+        .exclude(Exists(Review.objects.filter(decision=OuterRef("pk"), reviewer=reviewer)))
+        .exclude(Exists(Review.objects.filter(decision=OuterRef("pk"), finding="confirms")))
+    )
+    if regions is not None:
+        found = found.filter(region__in=list(regions))
+    number, distance, id_ = after
+    found = found.filter(
+        Q(queue__gt=number)
+        | Q(queue=number, distance__gt=distance)
+        | Q(queue=number, distance=distance, id__gt=id_)
+    )
+    return list(found.order_by("queue", "distance", "id")[:size])
+
+
+def disagreements(cycle: Cycle) -> QuerySet[Decision]:
+    """Decisions of which two reviewers found different things."""
+    found = Review.objects.filter(decision=OuterRef("pk")).exclude(finding="")
+    several = found.values("decision").annotate(kinds=Count("finding", distinct=True)).filter(kinds__gt=1)
+    return standing_decisions(cycle).filter(Exists(several))
+
+
+def history(programme: str, period: str, unit_id: int) -> list[Decision]:
+    """All decisions of a unit in a period, the first one first."""
+    return list(
+        Decision.objects.filter(programme=programme, period=period, unit_id=unit_id)
+        .select_related("case", "cycle")
+        .order_by("n")
+    )
+
+
+def budgets(programme: str, period: str) -> list[Budget]:
+    """Ceilings in force, the nation's first."""
+    return list(Budget.objects.filter(programme=programme, period=period).order_by("region"))
+
+
+@dataclass(frozen=True)
+class DistrictFigure:
+    """Standing decisions of a district (or regency) with one outcome."""
+
+    district: str
+    outcome: str
+    units: int
+    amount: int
+
+
+def by_district(cycle: Cycle) -> Iterator[DistrictFigure]:
+    """Counts by district (the first eight characters of a village code), or by regency where villages are not known.
+
+    Not for publication as they are: `core.disclosure` protects small groups.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT CASE WHEN d.village = '' THEN d.region ELSE substr(d.village, 1, 8) END AS district, d.outcome, "
+            "count(*), sum(d.amount) FROM programmes_decision d WHERE d.cycle_id = %s AND NOT EXISTS "
+            "(SELECT 1 FROM programmes_decision l WHERE l.supersedes_id = d.id) GROUP BY 1, 2 ORDER BY 1, 2",
+            [cycle.id],
+        )
+        for district, outcome, units, amount in cursor.fetchall():
+            yield DistrictFigure(district, outcome, units, int(amount))
+
+
+def money_due(programme: str, period: str, unit_id: int, on: datetime) -> int:
+    """What a unit is due in a period: the amount of the latest decreed decision, 0 while it is stopped."""
+    latest = (
+        Decision.objects.filter(
+            programme=programme,
+            period=period,
+            unit_id=unit_id,
+            cycle__state__in=[Cycle.State.DECREED, Cycle.State.CLOSED],
+        )
+        .order_by("-n")
+        .first()
+    )
+    stopped = Standing.objects.filter(
+        programme=programme, unit_id=unit_id, lifted_at__isnull=True, since__lte=on.date()
+    )
+    return 0 if latest is None or stopped.exists() else latest.amount
