@@ -80,7 +80,9 @@ def test_a_load_that_was_cut_off_goes_on(
     assert len(set(Decision.objects.filter(cycle=cycle).values_list("unit_id", flat=True))) == 400
 
 
-def test_another_population_than_the_one_it_was_opened_with_is_refused(office: Office, tmp_path: Path) -> None:
+def test_another_population_than_the_one_it_was_opened_with_is_refused(
+    office: Office, tmp_path: Path
+) -> None:
     cycle = office.opened()
     row = Cycle.objects.get(id=cycle).population
     from salur.core.population.commands import REFERENCE_DATE, read_regencies

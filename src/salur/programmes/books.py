@@ -22,22 +22,33 @@ def parsed(raw: bytes, facts_raw: bytes, name: str = "rulebook") -> Rulebook:
     return parse_rulebook(toml.parse(raw, Path(f"{name}.toml")), catalogue)
 
 
-@lru_cache(maxsize=VERSIONS_KEPT)
 def rulebook(version_id: int) -> Rulebook:
-    """A version. It never changes, so it is read once in a process."""
-    version = RulebookVersion.objects.get(id=version_id)
-    return parsed(bytes(version.raw), bytes(version.facts_raw), version.programme)
+    """A version. What its hashes name never changes, so it is read once in a process."""
+    found = RulebookVersion.objects.values_list("programme", "sha256", "facts_sha256").get(id=version_id)
+    return _rulebook(*found)
 
 
-@lru_cache(maxsize=VERSIONS_KEPT)
 def explainer(version_id: int, on: date) -> Explainer:
     """A version on a reference date, ready to decide and explain cases."""
-    return Explainer(plan_on(rulebook(version_id), on))
+    found = RulebookVersion.objects.values_list("programme", "sha256", "facts_sha256").get(id=version_id)
+    return explainer_of(*found, on)
+
+
+@lru_cache(maxsize=VERSIONS_KEPT)
+def explainer_of(programme: str, sha256: str, facts_sha256: str, on: date) -> Explainer:
+    """The same by the hashes of a version, without a query once it was read."""
+    return Explainer(plan_on(_rulebook(programme, sha256, facts_sha256), on))
 
 
 def plan(version_id: int, on: date) -> Plan:
-    return explainer(version_id, on).evaluator.plan
+    return explainer(version_id, on).plan
 
 
 def catalogue(version_id: int) -> Catalogue:
     return rulebook(version_id).catalogue
+
+
+@lru_cache(maxsize=VERSIONS_KEPT)
+def _rulebook(programme: str, sha256: str, facts_sha256: str) -> Rulebook:
+    version = RulebookVersion.objects.filter(programme=programme, sha256=sha256, facts_sha256=facts_sha256)[0]
+    return parsed(bytes(version.raw), bytes(version.facts_raw), programme)

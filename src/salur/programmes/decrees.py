@@ -141,8 +141,8 @@ def _pdf(cycle: Cycle, number: str, now: datetime, made: Made, sums: Totals) -> 
         "",
         6,
     )
-    say("Dengan keputusan ini ditetapkan penerima yang tercantum dalam daftar terlampir. Daftar itu ada di dalam berkas "
-        "ini sebagai lampiran; ia memuat nomor unit, jumlah, dan sidik jari, tanpa nama.", after=4)  # fmt: skip
+    say("Dengan keputusan ini ditetapkan penerima yang tercantum dalam daftar terlampir. Daftar itu ada di dalam "
+        "berkas ini sebagai lampiran; ia memuat nomor unit, jumlah, dan sidik jari, tanpa nama.", after=4)  # fmt: skip
     for label, value in (
         ("Jumlah unit", _grouped(made.units)),
         ("Jumlah uang", f"Rp{_grouped(made.amount)}"),

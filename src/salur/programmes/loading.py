@@ -7,7 +7,7 @@ here, one by one, by the same rulebook: their line in the folder is what was dec
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ BATCH = 10_000
 QUEUES = {"needs_data": 1, "near_cut": 2, "audit": 3}  # in the order of the work
 AUDITED_PER_CENT = 5
 NEAR = 1  # steps of an integer fact, or of the rank, from the other side of the cut
-Correct = Callable[[Collection[int]], Mapping[int, Case]]
+Correct = Callable[[Sequence[Case]], Mapping[int, Case]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def stream(
 ) -> Iterator[tuple[LoadedCase, list[LoadedDecision]]]:
     """Every family of some regencies with the decisions of its units, in the order of the population.
 
-    `correct` gives, for a batch of family ids, the corrected cases of those that have corrections.
+    `correct` gives, for a batch of cases, those that corrections change: family id → case.
     """
     evaluator = Evaluator(plan)
     cutoffs = decisions.cutoffs
@@ -170,7 +170,7 @@ def _stored(
     cutoffs: Mapping[str, Cutoff],
 ) -> Iterator[tuple[LoadedCase, list[LoadedDecision]]]:
     """Rows of a batch of families, in their order."""
-    corrected = correct([case.family_id for case, _ in batch])
+    corrected = correct([case for case, _ in batch])
     for case, rows in batch:
         now = corrected.get(case.family_id)
         if now is None:

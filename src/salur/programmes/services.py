@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -218,10 +219,13 @@ def cycle_decide(
             folder.path, "This is another population than the one that the cycle was opened with."
         )
     told = progress or (lambda stage, done, of: None)
-    done = rules.decide_population(
-        plan, folder, work, checked=checked,
-        progress=lambda stage, province: told(stage, folder.provinces.index(province) + 1, len(folder.provinces)),
-    )  # fmt: skip
+    steps: Counter[str] = Counter()
+
+    def step(stage: str, _file: str) -> None:
+        steps[stage] += 1
+        told(stage, steps[stage], len(folder.provinces) * (2 if stage == "check" else 1))
+
+    done = rules.decide_population(plan, folder, work, checked=checked, progress=step)
     triage = Triage(plan, done.cutoffs, bytes(cycle.audit_seed))
     known = corrections.confirmed(regions=cycle.regions, on=cycle.reference_date)
     families = 0
