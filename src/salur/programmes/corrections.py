@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -43,13 +43,10 @@ def confirmed(*, regions: Collection[str], on: date) -> Known:
     )
 
 
-def corrected(cases: Sequence[Case], known: Known, catalogue: Catalogue) -> dict[int, Case]:
-    """The cases that corrections change, as they are now: family id → case."""
-    changed: dict[int, Case] = {}
-    for case in cases if known.families else ():
-        if found := known.of(case):
-            changed[case.family_id] = from_json(overlay(to_json(case), found), catalogue)
-    return changed
+def corrected(case: Case, known: Known, catalogue: Catalogue) -> Case:
+    """The case as corrections make it."""
+    found = known.of(case)
+    return from_json(overlay(to_json(case), found), catalogue) if found else case
 
 
 def cause(known: Known, case: Case) -> str:

@@ -7,25 +7,23 @@ here, one by one, by the same rulebook: their line in the folder is what was dec
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from salur.core.population.layout import Population
 from salur.core.rules import Case, Evaluator, Plan, engines, nodes
-from salur.core.rules import cases as canonical_cases
+from salur.core.rules.cases import canonical
 from salur.core.rules.decide import Decisions, count_column
 from salur.core.rules.engines import quoted
 from salur.core.rules.evaluate import Cutoff
-from salur.core.rules.rows import cases as cases_of
+from salur.core.rules.rows import texts
 from salur.programmes.bodies import packed
 
 BATCH = 10_000
 QUEUES = {"needs_data": 1, "near_cut": 2, "audit": 3}  # in the order of the work
 AUDITED_PER_CENT = 5
 NEAR = 1  # steps of an integer fact, or of the rank, from the other side of the cut
-Correct = Callable[[Sequence[Case]], Mapping[int, Case]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +36,10 @@ class LoadedCase:
     original: LoadedCase | None = None
 
     @classmethod
-    def of(cls, case: Case, original: Case | None = None) -> LoadedCase:
-        text = canonical_cases.canonical(case)
-        first = None if original is None else cls.of(original)
-        return cls(case.family_id, hashlib.sha256(text.encode()).digest(), packed(text), first)
+    def of(cls, family_id: int, text: str, original: LoadedCase | None = None) -> LoadedCase:
+        """From the canonical text."""
+        raw = text.encode()
+        return cls(family_id, hashlib.sha256(raw).digest(), packed(raw), original)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,38 +88,49 @@ class Triage:
             and type(tree.right.value) is int
         ]
 
+    @property
+    def facts(self) -> list[str]:
+        """The facts of a family that it looks at."""
+        return sorted({name for _, name, _, _ in self.steps})
+
     def __call__(
-        self, case: Case, unit_id: int, outcome: str, failed: int, score: int | None
+        self,
+        facts: Mapping[str, object],
+        region: str,
+        unit_id: int,
+        outcome: str,
+        failed: int,
+        score: int | None,
     ) -> tuple[int, int]:
         """The queue (0: none) and the place in it."""
         if outcome == "needs_data":
             return QUEUES["needs_data"], 0
-        if outcome != "not_found" and (near := self.near(case, failed, score)) is not None:
+        if outcome != "not_found" and (near := self.near(facts, region, failed, score)) is not None:
             return QUEUES["near_cut"], near
         drawn = int.from_bytes(hashlib.sha256(self.seed + unit_id.to_bytes(8, "big")).digest()[:4], "big")
         return (QUEUES["audit"], drawn) if drawn < (AUDITED_PER_CENT << 32) // 100 else (0, 0)
 
-    def near(self, case: Case, failed: int, score: int | None) -> int | None:
+    def near(self, facts: Mapping[str, object], region: str, failed: int, score: int | None) -> int | None:
         """Steps to the other side, if there are few."""
         least = None
         for bit, name, op, edge in self.steps:
-            if failed & ~bit:  # something else is against it
+            value = facts.get(name)
+            if failed & ~bit or type(value) is not int:  # something else is against it, or nothing is known
                 continue
-            value = case.facts.get(name)
-            number = getattr(value, "value", value)
-            if type(number) is not int:
-                continue
-            inside = edge - number if op in ("<", "<=") else number - edge
+            inside = edge - value if op in ("<", "<=") else value - edge
             if op in ("<", ">"):
                 inside -= 1
             steps = -inside if inside < 0 else inside + 1
             least = steps if least is None else min(least, steps)
         if self.plan.places is not None and score is not None and not failed:
-            cut = self.cutoffs.get(self.plan.places.area(case.region))
+            cut = self.cutoffs.get(self.plan.places.area(region))
             if cut is not None and cut.score is not None:
                 steps = abs(score - cut.score)
                 least = steps if least is None else min(least, steps)
         return least if least is not None and least <= NEAR else None
+
+
+Row = tuple[Any, ...]  # unit_id, family_id, score, rank, outcome … amount_most, counts
 
 
 def stream(
@@ -130,76 +139,58 @@ def stream(
     decisions: Decisions,
     regions: Collection[str],
     triage: Triage,
-    correct: Correct,
+    corrected: Callable[[int, str], Case | None],
 ) -> Iterator[tuple[LoadedCase, list[LoadedDecision]]]:
     """Every family of some regencies with the decisions of its units, in the order of the population.
 
-    `correct` gives, for a batch of cases, those that corrections change: family id → case.
+    `corrected` gives the case of a family (by id and canonical text) that corrections change, else None.
     """
     evaluator = Evaluator(plan)
-    cutoffs = decisions.cutoffs
-    catalogue = plan.rulebook.catalogue
+    catalogue, cutoffs, facts = plan.rulebook.catalogue, decisions.cutoffs, triage.facts
     for province in decisions.provinces:
-        if not any(region.startswith(province) for region in regions):
+        own = [region for region in regions if region.startswith(province)]
+        if not own:
             continue
-        rows = _rows(decisions, population, province, regions)
+        rows = _rows(decisions, population, province, own)
         waiting = next(rows, None)
-        batch: list[tuple[Case, list[Row]]] = []
-        for case in cases_of(population, catalogue, province, plan.on):
-            if case.region not in regions:
-                continue
-            own = []
-            while waiting is not None and waiting[1] == case.family_id:
-                own.append(waiting)
+        for family_id, region, text, village, *values in texts(
+            population, catalogue, province, plan.on, regions=own, beside=["village", *facts]
+        ):
+            units: list[Row] = []
+            while waiting is not None and waiting[1] == family_id:
+                units.append(waiting)
                 waiting = next(rows, None)
-            batch.append((case, own))
-            if len(batch) == BATCH:
-                yield from _stored(evaluator, batch, triage, correct, cutoffs)
-                batch = []
-        yield from _stored(evaluator, batch, triage, correct, cutoffs)
-
-
-Row = tuple[Any, ...]  # unit_id, family_id, village, score, rank, outcome … amount_most, counts
-
-
-def _stored(
-    evaluator: Evaluator,
-    batch: list[tuple[Case, list[Row]]],
-    triage: Triage,
-    correct: Correct,
-    cutoffs: Mapping[str, Cutoff],
-) -> Iterator[tuple[LoadedCase, list[LoadedDecision]]]:
-    """Rows of a batch of families, in their order."""
-    corrected = correct([case for case, _ in batch])
-    for case, rows in batch:
-        now = corrected.get(case.family_id)
-        if now is None:
-            made = [
-                LoadedDecision(
-                    unit_id, family_id, case.region, village, outcome, failed, unknown, amount, most,
-                    ",".join(map(str, counts)), rank, *triage(case, unit_id, outcome, failed, score),
-                )
-                for unit_id, family_id, village, score, rank, outcome, failed, unknown, amount, most, *counts in rows
-            ]  # fmt: skip
-            yield LoadedCase.of(case), made
-        else:
-            village = rows[0][2] if rows else ""
-            yield LoadedCase.of(now, case), decide_case(evaluator, now, village, cutoffs, triage)
+            family = LoadedCase.of(family_id, text)
+            if (case := corrected(family_id, text)) is not None:
+                now = LoadedCase.of(family_id, canonical(case), family)
+                yield now, decide_case(evaluator, case, village, cutoffs, triage)
+                continue
+            known = dict(zip(facts, values, strict=True))
+            yield (
+                family,
+                [
+                    LoadedDecision(
+                        unit_id, family_id, region, village, outcome, failed, unknown, amount, most,
+                        ",".join(map(str, counts)), rank, *triage(known, region, unit_id, outcome, failed, score),
+                    )
+                    for unit_id, _, score, rank, outcome, failed, unknown, amount, most, *counts in units
+                ],
+            )  # fmt: skip
 
 
 def decide_case(
     evaluator: Evaluator, case: Case, village: str, cutoffs: Mapping[str, Cutoff], triage: Triage
 ) -> list[LoadedDecision]:
     """The decisions of the units of one case: the family, or each member."""
-    units = [member.person_id for member in case.members] if evaluator.person else [None]
+    facts = {name: getattr(value, "value", value) for name, value in case.facts.items()}
     made = []
-    for person_id in units:
+    for person_id in [member.person_id for member in case.members] if evaluator.person else [None]:
         d = evaluator.decide(case, person_id, cutoffs)
-        queue, distance = triage(case, d.unit_id, d.outcome, d.failed, d.score)
         made.append(
             LoadedDecision(
                 d.unit_id, d.family_id, case.region, village, d.outcome, d.failed, d.unknown, d.amount,
-                d.amount_most, ",".join(map(str, d.counts)), None, queue, distance,
+                d.amount_most, ",".join(map(str, d.counts)), None,
+                *triage(facts, case.region, d.unit_id, d.outcome, d.failed, d.score),
             )
         )  # fmt: skip
     return made
@@ -208,21 +199,21 @@ def decide_case(
 def _rows(
     decisions: Decisions, population: Population, province: str, regions: Collection[str]
 ) -> Iterator[Row]:
-    """The decisions of some regencies with village, score and rank, in the order of the population."""
+    """The decisions of some regencies with score and rank, in the order of the population."""
     counts = [f'd."{count_column(name)}"' for name in decisions.manifest["components"]]
     fixed = ["d.outcome", "d.failed", "d.unknown", "d.amount", "d.amount_most"]
     score, rank, join = "NULL", "NULL", ""
     if decisions.ranks.exists():
         score, rank = "r.score", "r.rank"
         join = f"LEFT JOIN read_parquet({quoted(decisions.ranks)}) r ON r.unit_id = d.unit_id"
-    wanted = ", ".join(quoted(Path(region)) for region in sorted(regions))
+    wanted = ", ".join(f"'{region}'" for region in sorted(regions))
     connection = engines.connect(decisions.path / "work")
     try:
         cursor = connection.execute(
-            f"SELECT d.unit_id, d.family_id, f.village, {score}, {rank}, {', '.join(fixed + counts)} "
-            f"FROM read_parquet({quoted(decisions.file(province))}, file_row_number = true) d "
-            f"JOIN read_parquet({quoted(population.families(province))}) f ON f.family_id = d.family_id {join} "
-            f"WHERE f.region IN ({wanted}) ORDER BY d.file_row_number"
+            f"SELECT d.unit_id, d.family_id, {score}, {rank}, {', '.join(fixed + counts)} "
+            f"FROM read_parquet({quoted(decisions.file(province))}, file_row_number = true) d {join} "
+            f"WHERE d.family_id IN (SELECT family_id FROM read_parquet({quoted(population.families(province))}) "
+            f"WHERE region IN ({wanted})) ORDER BY d.file_row_number"
         )
         while rows := cursor.fetchmany(BATCH):
             yield from rows

@@ -21,6 +21,7 @@ from salur.access.policy import Actor, require
 from salur.core import rules
 from salur.core.faults import InputError
 from salur.core.population.layout import Population as Folder
+from salur.core.rules.cases import canonical
 from salur.core.rules.decide import Decisions
 from salur.core.rules.evaluate import Cutoff
 from salur.core.rules.lines import text as line_text
@@ -233,8 +234,10 @@ def cycle_decide(
     digest, units, amount = hashlib.sha256(), 0, 0
     chunk: list[tuple[LoadedCase, list[LoadedDecision]]] = []
 
-    def correct(batch: Sequence[rules.Case]) -> Mapping[int, rules.Case]:
-        return corrections.corrected(batch, known, catalogue)
+    def corrected(family_id: int, text: str) -> rules.Case | None:
+        if family_id not in known.families:
+            return None
+        return corrections.corrected(rules.parse_case(text, catalogue), known, catalogue)
 
     def flush() -> None:
         nonlocal families
@@ -244,7 +247,7 @@ def cycle_decide(
         told("store", families, total)
 
     head = (cycle.programme, plan.rulebook.sha256, plan.on.isoformat())
-    for family, decisions in stream(plan, folder, done, frozenset(cycle.regions), triage, correct):
+    for family, decisions in stream(plan, folder, done, cycle.regions, triage, corrected):
         for d in decisions:
             line = line_text(head, (d.unit_id, *d.line[:-1]), d.counts, d.rank, family.sha256.hex())
             digest.update(line.encode() + b"\n")
@@ -475,16 +478,18 @@ def _decide_again(
             population=cycle.population_id, family_id__in=list(units), revision=0
         )
     }
-    originals = [rules.parse_case(bodies.unpacked(first[family_id].body), catalogue) for family_id in units]
-    corrected = corrections.corrected(originals, known, catalogue)
-    again = {case.family_id: corrected.get(case.family_id, case) for case in originals}
+    again = {}
+    for family_id in units:
+        case = rules.parse_case(bodies.unpacked(first[family_id].body), catalogue)
+        again[family_id] = corrections.corrected(case, known, catalogue)
     rows = []
     digest, amount = hashlib.sha256(), 0
     head = (cycle.programme, plan.rulebook.sha256, plan.on.isoformat())
     changed = {
         family_id: stored
         for family_id, case in again.items()
-        if (stored := LoadedCase.of(case)).sha256 != bytes(units[family_id][0].case.sha256)
+        if (stored := LoadedCase.of(family_id, canonical(case))).sha256
+        != bytes(units[family_id][0].case.sha256)
     }
     case_ids = _cases(cycle, list(changed.values()))
     for family_id, stored in changed.items():

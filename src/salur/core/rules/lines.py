@@ -6,6 +6,7 @@ c1,c2,…|rank|case sha256`, in one line of UTF-8.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from salur.core.rules.decide import Decisions, count_column, reference_date
 from salur.core.rules.engines import quoted
 from salur.core.rules.evaluate import Decision
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import cases as cases_of
+from salur.core.rules.rows import texts
 
 
 def line(plan: Plan, decision: Decision, case: cases.Case, rank: int | None = None) -> str:
@@ -53,8 +54,8 @@ def lines(decisions: Decisions, population: Population, catalogue: Catalogue) ->
         rank, join = "r.rank", f"LEFT JOIN read_parquet({quoted(decisions.ranks)}) r ON r.unit_id = d.unit_id"
     for province in decisions.provinces:
         connection = engines.connect(decisions.path / "work")
-        families = cases_of(population, catalogue, province, reference_date(decisions))
-        case, digest = None, ""
+        families = texts(population, catalogue, province, reference_date(decisions))
+        family_id, digest = None, ""
         cursor = connection.execute(
             f"SELECT d.family_id, {rank}, {', '.join(f'd.{name}' for name in fixed)}, {', '.join(counts)} "
             f"FROM read_parquet({quoted(decisions.file(province))}, file_row_number = true) d {join} "
@@ -62,13 +63,13 @@ def lines(decisions: Decisions, population: Population, catalogue: Catalogue) ->
         )
         while rows := cursor.fetchmany(10_000):
             for row in rows:
-                while case is None or case.family_id != row[0]:
-                    case, digest = next(families, None), ""
-                    if case is None:
+                while family_id != row[0]:
+                    family_id, _, case = next(families, (None, "", ""))
+                    if family_id is None:
                         raise InputError.at(
                             decisions.file(province), "Family {id} is not in the population.", id=row[0]
                         )
-                digest = digest or cases.sha256(case)
+                    digest = hashlib.sha256(case.encode()).hexdigest() if family_id == row[0] else ""
                 yield text(head, row[2:8], ",".join(map(str, row[8:])), row[1], digest)
         connection.close()
 
