@@ -11,8 +11,8 @@ operation `protect`) shows and takes only rows whose column `region` lies in the
 | empty or never set | none: what a request of the web starts with |
 
 In a request the regions are opened by the page's entry in `access.toml` (`access.middleware`), or for a while by
-`limited_to`. A province needs no list of its regencies: the first two or five letters of a code name what it lies in,
-also for codes that are retired. The setting is read once a query (a sub-select), not once a row.
+`limited_to`. A province needs no list of its regencies: the first parts of a code name what it lies in, also
+for codes that are retired. The setting is read once a query (a sub-select), not once a row.
 
 PostgreSQL does not apply this to superusers and roles with BYPASSRLS (`bypassed`), and takes no `COPY … FROM` into a
 protected table from anybody else: copy into a temporary table and insert from there.
@@ -34,7 +34,9 @@ _in_request: ContextVar[bool] = ContextVar("salur_in_request", default=False)
 _POLICY = "in_salur_regions"
 _HELD = "(SELECT current_setting('salur.regions', true))"
 _HELD_LIST = f"(SELECT string_to_array(current_setting('salur.regions', true), ','))::text[]"
-_RULE = f"{_HELD} = '{ALL}' OR left(region, 5) = ANY ({_HELD_LIST}) OR left(region, 2) = ANY ({_HELD_LIST})"
+_PROVINCE = "split_part(region, '.', 1)"
+_REGENCY = f"{_PROVINCE} || '.' || split_part(region, '.', 2)"
+_RULE = f"{_HELD} = '{ALL}' OR {_REGENCY} = ANY ({_HELD_LIST}) OR {_PROVINCE} = ANY ({_HELD_LIST})"
 
 
 def protect(table: str) -> migrations.RunPython:

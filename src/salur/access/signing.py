@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ from salur.core.faults import InputError
 
 FORMAT = "salur-passkey-signature/1"
 DIGEST_BYTES = 32
+KEY_KINDS = {-7: 2, -8: 1, -257: 3}  # COSE: ES256, EdDSA, RS256 and the kind of key that each has (RFC 9053)
 _FIELDS = ("public_key", "credential_id", "authenticator_data", "client_data", "signature")
 
 
@@ -118,11 +120,14 @@ def verify_signature(record: Mapping[str, str], digest: bytes, *, origin: str) -
     try:
         key_bytes, _, data_bytes, client_bytes, signature = (websafe_decode(record[name]) for name in _FIELDS)
         key = CoseKey.parse(cbor.decode(key_bytes))
+        kind = KEY_KINDS[key[3]]
         data = AuthenticatorData(data_bytes)
         client = json.loads(client_bytes)
         challenge = websafe_decode(client["challenge"])
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, struct.error):
         raise BadSignature.of("The record of the signature is damaged.") from None
+    if key.get(1) != kind or cbor.encode(key) != key_bytes:  # one key is written in one way
+        raise BadSignature.of("The record of the signature is damaged.")
     if client.get("type") != "webauthn.get":
         raise BadSignature.of("The record is not a signature but another ceremony.")
     if challenge != digest:
