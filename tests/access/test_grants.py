@@ -30,7 +30,9 @@ def test_a_supervisor_grants_in_their_region_only() -> None:
     assert selectors.actor(number(clerk), now=NOW).within("35.10.01", ["reviewer"])
     for region in ("36", "36.01", ""):
         with pytest.raises(Refused):
-            services.grant_give(now=NOW, actor=boss, officer=number(clerk), role="people_clerk", region=region)
+            services.grant_give(
+                now=NOW, actor=boss, officer=number(clerk), role="people_clerk", region=region
+            )
     with pytest.raises(Refused):
         services.grant_give(now=NOW, actor=clerk, officer=number(boss), role="reviewer", region="35.10")
 
@@ -47,7 +49,9 @@ def test_nobody_grants_to_themselves_nor_to_whom_they_invited() -> None:
     with pytest.raises(InputError, match="Whoever invited"):
         services.grant_give(now=NOW, actor=boss, officer=number(friend), role="reviewer")
     with pytest.raises(IntegrityError), transaction.atomic():
-        Grant.objects.create(officer_id=number(friend), role="reviewer", granted_by_id=number(boss), since=NOW)
+        Grant.objects.create(
+            officer_id=number(friend), role="reviewer", granted_by_id=number(boss), since=NOW
+        )
     with pytest.raises(IntegrityError), transaction.atomic():
         Grant.objects.create(officer_id=number(boss), role="reviewer", granted_by_id=number(boss), since=NOW)
 

@@ -55,7 +55,8 @@ def test_every_url_has_a_name() -> None:
     ours = [
         pattern
         for name, pattern in views(get_resolver().url_patterns)
-        if not name and not pattern.startswith(("^(?P<path>", "(?P<url>", "^(?P<object_id>", "<path:object_id>/"))
+        if not name
+        and not pattern.startswith(("^(?P<path>", "(?P<url>", "^(?P<object_id>", "<path:object_id>/"))
     ]
     assert ours == []
 

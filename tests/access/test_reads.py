@@ -108,7 +108,9 @@ def test_whoever_may_not_read_at_all_breaks_no_glass() -> None:
         broken(make_officer(("operator", "")))
 
 
-@pytest.mark.parametrize("wrong", [{"reason": "x" * 19}, {"reason": "  a  " * 9}, {"region": ""}, {"region": "3"}])
+@pytest.mark.parametrize(
+    "wrong", [{"reason": "x" * 19}, {"reason": "  a  " * 9}, {"region": ""}, {"region": "3"}]
+)
 def test_glass_is_broken_with_a_reason_for_a_region(wrong: dict[str, str]) -> None:
     with pytest.raises(InputError):
         broken(make_officer(("people_clerk", "35.10")), **wrong)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,12 +15,25 @@ from salur.access.policy import SYSTEM, Actor, Granted, Opened
 
 ACTION = "access.read_log"
 ROLES = ["reviewer", "people_clerk", "operator"]  # the last may not read
-CODES = ["", "35", "36", "35.10", "35.11", "36.01", "35.10.01", "35.1", "350", "3", "35.10.01.2001", "36.01.02"]
+CODES = [
+    "",
+    "35",
+    "36",
+    "35.10",
+    "35.11",
+    "36.01",
+    "35.10.01",
+    "35.1",
+    "350",
+    "3",
+    "35.10.01.2001",
+    "36.01.02",
+]
 GRANTED = ["", "35", "36", "35.10", "35.11", "36.01", "91"]
 
 
 @pytest.fixture
-def table(database: str, as_office: Callable[[], None]) -> Iterator[str]:
+def table(database: str, as_office: Callable[[], None]) -> str:
     """A protected table with one row for each code, seen by a role that is no superuser and owns nothing."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE thing (id serial, region text NOT NULL)")
@@ -28,7 +41,7 @@ def table(database: str, as_office: Callable[[], None]) -> Iterator[str]:
     with connection.schema_editor() as editor:
         rows.protect("thing").code(None, editor)  # type: ignore[arg-type]
     as_office()
-    yield database
+    return database
 
 
 def seen() -> list[str]:
@@ -126,9 +139,12 @@ def test_rows_are_written_in_the_regions_only(table: str) -> None:
 def test_copy_goes_through_a_temporary_table(table: str) -> None:
     if table == "sqlite":
         pytest.skip("SQLite has the first wall only")
-    with connection.cursor() as cursor, pytest.raises(Exception, match="COPY FROM not supported"):
-        with cursor.copy("COPY thing (region) FROM STDIN") as copy:
-            copy.write(b"35.10\n")
+    with (
+        connection.cursor() as cursor,
+        pytest.raises(Exception, match="COPY FROM not supported"),
+        cursor.copy("COPY thing (region) FROM STDIN") as copy,
+    ):
+        copy.write(b"35.10\n")
     connection.close()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE arriving (region text) ON COMMIT DROP")

@@ -56,9 +56,7 @@ def test_a_signature_verifies_from_its_record_alone() -> None:
 
 
 def test_the_challenge_is_the_digest_and_the_person_is_verified() -> None:
-    options = signing.begin(
-        digest=DIGEST, credentials=[registered(SoftwareKey(b"1", ORIGIN))], origin=ORIGIN
-    )
+    options = signing.begin(digest=DIGEST, credentials=[registered(SoftwareKey(b"1", ORIGIN))], origin=ORIGIN)
     assert websafe_decode(options["publicKey"]["challenge"]) == DIGEST
     assert options["publicKey"]["userVerification"] == "required"
     with pytest.raises(ValueError, match="32 bytes"):
@@ -82,14 +80,17 @@ PLANTED: dict[str, Any] = {
     "another port": lambda key: signed(SoftwareKey(b"1", "http://localhost:8001")),
     "another site": lambda key: signed(key, rpId="example.com"),
     "another key": lambda key: signed(SoftwareKey(b"2", ORIGIN)),
-    "another key under this one's id": lambda key: signed(SoftwareKey(b"2", ORIGIN))
-    | {name: signed(key)[name] for name in ("id", "rawId")},
+    "another key under this one's id": lambda key: (
+        signed(SoftwareKey(b"2", ORIGIN)) | {name: signed(key)[name] for name in ("id", "rawId")}
+    ),
     "nobody verified": lambda key: signed(SoftwareKey(b"1", ORIGIN, verified=False)),
     "a registration": lambda key: edited(signed(key), "clientDataJSON", client(type="webauthn.create")),
     "a frame of another site": lambda key: edited(signed(key), "clientDataJSON", client(crossOrigin=True)),
     "client data changed": lambda key: edited(signed(key), "clientDataJSON", client(extra=1)),
     "counter changed": lambda key: edited(signed(key), "authenticatorData", lambda raw: raw[:-1] + b"\x7f"),
-    "signature changed": lambda key: edited(signed(key), "signature", lambda raw: raw[:-1] + bytes([raw[-1] ^ 1])),
+    "signature changed": lambda key: edited(
+        signed(key), "signature", lambda raw: raw[:-1] + bytes([raw[-1] ^ 1])
+    ),
     "nothing": lambda key: {},
     "no response": lambda key: {"id": signed(key)["id"], "response": None},
     "not bytes": lambda key: signed(key) | {"rawId": 7},
@@ -139,7 +140,9 @@ def officer_with(key: SoftwareKey) -> Actor:
 
     actor = make_officer()
     Authenticator.objects.create(
-        user_id=actor.officer_id, type="webauthn", data={"name": "key", "credential": key.register(creation())}
+        user_id=actor.officer_id,
+        type="webauthn",
+        data={"name": "key", "credential": key.register(creation())},
     )
     return actor
 

@@ -63,9 +63,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON."
 
 
 @app.command()
-def grant(
-    email: Email, role: Annotated[str, typer.Argument(metavar="ROLE")], region: Region = ""
-) -> None:
+def grant(email: Email, role: Annotated[str, typer.Argument(metavar="ROLE")], region: Region = "") -> None:
     """Give an officer a role in a region."""
     done = services.grant_give(
         now=timezone.now(), actor=SYSTEM, officer=_officer(email).id, role=role, region=region

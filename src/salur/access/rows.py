@@ -33,7 +33,7 @@ ALL, NONE = "*", ""
 _in_request: ContextVar[bool] = ContextVar("salur_in_request", default=False)
 _POLICY = "in_salur_regions"
 _HELD = "(SELECT current_setting('salur.regions', true))"
-_HELD_LIST = f"(SELECT string_to_array(current_setting('salur.regions', true), ','))::text[]"
+_HELD_LIST = "(SELECT string_to_array(current_setting('salur.regions', true), ','))::text[]"
 _PROVINCE = "split_part(region, '.', 1)"
 _REGENCY = f"{_PROVINCE} || '.' || split_part(region, '.', 2)"
 _RULE = f"{_HELD} = '{ALL}' OR {_REGENCY} = ANY ({_HELD_LIST}) OR {_PROVINCE} = ANY ({_HELD_LIST})"
@@ -134,7 +134,8 @@ def _set(regions: str, *, local: bool) -> str:
     """Set the regions for the transaction or the session; returns what they were."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT current_setting('salur.regions', true), set_config('salur.regions', %s, %s)", [regions, local]
+            "SELECT current_setting('salur.regions', true), set_config('salur.regions', %s, %s)",
+            [regions, local],
         )
         row = cursor.fetchone()
     return (row and row[0]) or NONE

@@ -72,7 +72,9 @@ def officers(now: datetime) -> Iterator[tuple[Officer, list[Grant]]]:
 def conflicting(officer: int, role: str, since: datetime, until: datetime | None) -> str | None:
     """A role that the officer holds at some time between and that is incompatible with this one."""
     others = Incompatible.objects.filter(role=role).values("other")
-    held = Grant.objects.filter(Q(until__isnull=True) | Q(until__gt=since), officer_id=officer, role__in=others)
+    held = Grant.objects.filter(
+        Q(until__isnull=True) | Q(until__gt=since), officer_id=officer, role__in=others
+    )
     if until is not None:
         held = held.filter(since__lt=until)
     return held.values_list("role", flat=True).order_by("role").first()
@@ -97,12 +99,14 @@ def invited_by(officer: int, maker: int) -> bool:
 
 
 def has_second_factor(officer: int) -> bool:
-    return Authenticator.objects.filter(user_id=officer, type__in=SECOND_FACTORS).exists()
+    found: bool = Authenticator.objects.filter(user_id=officer, type__in=SECOND_FACTORS).exists()
+    return found
 
 
 def passkeys(officer: int) -> list[AttestedCredentialData]:
     """The public halves of the officer's passkeys."""
-    return get_credentials(Officer(id=officer))
+    found: list[AttestedCredentialData] = get_credentials(Officer(id=officer))
+    return found
 
 
 # ---- who read what -----------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from salur.access.models import (
     Signature,
 )
 from salur.access.policy import Actor, Granted, by_glass, policy, require
+from salur.access.signing import BadSignature
 from salur.core.faults import InputError
 from salur.journal.services import record
 
@@ -68,7 +69,9 @@ def officer_invite(*, now: datetime, actor: Actor, email: str, name: str, token:
         raise InputError.of("This officer is deactivated.")
     elif officer.id == actor.officer_id:
         raise InputError.of("Somebody else must make this link for you.")
-    Invitation.objects.filter(officer=officer, used_at__isnull=True, expires_at__gt=now).update(expires_at=now)
+    Invitation.objects.filter(officer=officer, used_at__isnull=True, expires_at__gt=now).update(
+        expires_at=now
+    )
     ended = _end_grants(officer.id, now)
     Invitation.objects.create(
         officer=officer,
@@ -94,7 +97,9 @@ def invitation_use(*, now: datetime, token: bytes, password: str | None) -> int:
     Returns the officer's id. Raises InputError if the link was used, has expired or never was.
     """
     invitation = selectors.invitation(token, now=now)
-    used = Invitation.objects.filter(id=invitation.id if invitation else 0, used_at__isnull=True).update(used_at=now)
+    used = Invitation.objects.filter(id=invitation.id if invitation else 0, used_at__isnull=True).update(
+        used_at=now
+    )
     if invitation is None or not used:
         raise InputError.of("This link was used or has expired; ask for a new one.")
     officer = invitation.officer
@@ -112,7 +117,9 @@ def invitation_use(*, now: datetime, token: bytes, password: str | None) -> int:
 
 
 @transaction.atomic
-def factor_note(*, now: datetime, officer: int, factor: str, added: bool, credential: str = "", key: str = "") -> None:
+def factor_note(
+    *, now: datetime, officer: int, factor: str, added: bool, credential: str = "", key: str = ""
+) -> None:
     """Tell the journal of a second factor that was added or removed.
 
     `credential` and `key`: SHA-256 of a passkey's id and of its public key (COSE), so that an auditor knows whose a
@@ -196,7 +203,9 @@ def officer_deactivate(*, now: datetime, actor: Actor, officer: int) -> None:
         raise InputError.of("Somebody else must deactivate you.")
     if not Officer.objects.filter(id=officer, is_active=True).update(is_active=False):
         raise InputError.of("There is no such officer.")
-    Invitation.objects.filter(officer_id=officer, used_at__isnull=True, expires_at__gt=now).update(expires_at=now)
+    Invitation.objects.filter(officer_id=officer, used_at__isnull=True, expires_at__gt=now).update(
+        expires_at=now
+    )
     ended = _end_grants(officer, now)
     record(
         now=now,
@@ -215,6 +224,12 @@ def incompatible_store() -> None:
         return
     Incompatible.objects.all().delete()
     Incompatible.objects.bulk_create(Incompatible(role=role, other=other) for role, other in sorted(pairs))
+
+
+def _officer(actor: Actor) -> int:
+    if actor.officer_id is None:
+        raise ValueError(f"{actor.ref} is no officer; only an officer does this")
+    return actor.officer_id
 
 
 def _end_grants(officer: int, now: datetime) -> int:
@@ -311,7 +326,7 @@ def glass_break(*, now: datetime, actor: Actor, region: str, reason: str, subjec
     if not region or not _REGION.fullmatch(region):
         raise InputError.of("Name the regency (35.10) or the province (35) that you need to read.")
     glass = BrokenGlass.objects.create(
-        officer_id=actor.officer_id,
+        officer_id=_officer(actor),
         region=region,
         subject=subject,
         reason=text,
@@ -323,7 +338,9 @@ def glass_break(*, now: datetime, actor: Actor, region: str, reason: str, subjec
         for grant in selectors.current_grants(now).filter(role="supervisor", officer__is_active=True)
         if Granted(grant.role, grant.region).covers(region) and grant.officer_id != actor.officer_id
     }
-    GlassNotice.objects.bulk_create(GlassNotice(glass=glass, supervisor_id=one) for one in sorted(supervisors))
+    GlassNotice.objects.bulk_create(
+        GlassNotice(glass=glass, supervisor_id=one) for one in sorted(supervisors)
+    )
     record(
         now=now,
         actor=actor.ref,
@@ -375,17 +392,17 @@ def signature_make(*, now: datetime, actor: Actor, digest: bytes, response: Mapp
     signs anything else, if the key is not the actor's, or if the answer or its counter came before.
     """
     require(actor, "access.signature_make", now=now)
-    officer = Officer.objects.select_for_update().get(id=actor.officer_id)  # one signature at a time
+    officer = Officer.objects.select_for_update().get(id=_officer(actor))  # one signature at a time
     signed = signing.read(
         response, digest=digest, credentials=selectors.passkeys(officer.id), origin=settings.SALUR_ORIGIN
     )
     credential = hashlib.sha256(signed.credential_id).hexdigest()
     before = Signature.objects.filter(credential=credential).order_by("-counter").first()
     if before is not None and signed.counter <= before.counter and (signed.counter or before.counter):
-        raise signing.BadSignature.of("The passkey's counter did not grow: it may have been copied.")
+        raise BadSignature.of("The passkey's counter did not grow: it may have been copied.")
     signature_digest = hashlib.sha256(signed.signature).hexdigest()
     if Signature.objects.filter(signature_digest=signature_digest).exists():
-        raise signing.BadSignature.of("This signature was handed in before; sign again.")
+        raise BadSignature.of("This signature was handed in before; sign again.")
     row = Signature.objects.create(
         officer=officer,
         at=now,

@@ -22,7 +22,7 @@ class SessionStore(db.SessionStore):
     """Named by `SESSION_ENGINE`."""
 
     def load(self) -> dict[str, Any]:
-        row = self._get_session_from_db()
+        row = self._get_session_from_db()  # type: ignore[attr-defined]
         if row is None:
             return {}
         left = row.expire_date - timezone.now()

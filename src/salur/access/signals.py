@@ -31,7 +31,9 @@ def _migrated(**signal: Any) -> None:
 
     if signal["app_config"].name != "salur.access":
         return
-    if models.Incompatible._meta.db_table in connection.introspection.table_names():  # not before migration 0002
+    if (
+        models.Incompatible._meta.db_table in connection.introspection.table_names()
+    ):  # not before migration 0002
         services.incompatible_store()
 
 

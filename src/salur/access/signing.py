@@ -17,7 +17,7 @@ import json
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from fido2 import cbor
@@ -119,7 +119,7 @@ def verify_signature(record: Mapping[str, str], digest: bytes, *, origin: str) -
         raise BadSignature.of("The record is not of the format {format}.", format=FORMAT)
     try:
         key_bytes, _, data_bytes, client_bytes, signature = (websafe_decode(record[name]) for name in _FIELDS)
-        key = CoseKey.parse(cbor.decode(key_bytes))
+        key = CoseKey.parse(cast("Mapping[int, Any]", cbor.decode(key_bytes)))
         kind = KEY_KINDS[key[3]]
         data = AuthenticatorData(data_bytes)
         client = json.loads(client_bytes)

@@ -10,14 +10,14 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from fido2.cose import ES256
 from fido2.utils import websafe_decode, websafe_encode
-from fido2.webauthn import AttestationObject, AttestedCredentialData, Aaguid, AuthenticatorData
+from fido2.webauthn import Aaguid, AttestationObject, AttestedCredentialData, AuthenticatorData
 
 from salur.core.faults import InputError
 
@@ -60,9 +60,8 @@ class SoftwareKey:
         public = options["publicKey"]
         self._user = public["user"]["id"]
         client = self._client("webauthn.create", public["challenge"])
-        attested = AttestedCredentialData.create(
-            Aaguid(bytes(16)), self.credential_id, ES256.from_cryptography_key(self._key.public_key())
-        )
+        public_key: ES256 = ES256.from_cryptography_key(self._key.public_key())  # type: ignore[no-untyped-call]
+        attested = AttestedCredentialData.create(Aaguid(bytes(16)), self.credential_id, public_key)
         data = self._data(public["rp"]["id"], attested)
         return self._answer(
             client,
@@ -71,7 +70,7 @@ class SoftwareKey:
         ) | {"clientExtensionResults": {"credProps": {"rk": True}}}
 
     def sign(self, options: Mapping[str, Any], *, user: str = "") -> dict[str, Any]:
-        """Answer `navigator.credentials.get`. `user`: the handle that a registration gave, if this is not its object."""
+        """Answer `navigator.credentials.get`. `user`: the handle of the registration, if another object did it."""
         public = options["publicKey"]
         client = self._client("webauthn.get", public["challenge"])
         data = self._data(public["rpId"])
@@ -91,8 +90,9 @@ class SoftwareKey:
     def _data(self, rp_id: str, attested: AttestedCredentialData | None = None) -> AuthenticatorData:
         self.counter += self._step
         flags = _FLAG.UP | (_FLAG.UV if self._verified else 0) | (_FLAG.AT if attested else 0)
-        return AuthenticatorData.create(
-            hashlib.sha256(rp_id.encode()).digest(), flags, self.counter, attested or b""
+        rp_id_hash = hashlib.sha256(rp_id.encode()).digest()
+        return cast(
+            "AuthenticatorData", AuthenticatorData.create(rp_id_hash, flags, self.counter, attested or b"")
         )
 
     def _answer(self, client: bytes, **response: object) -> dict[str, Any]:

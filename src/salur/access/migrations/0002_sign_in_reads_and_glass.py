@@ -8,153 +8,294 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('access', '0001_initial'),
+        ("access", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='BrokenGlass',
+            name="BrokenGlass",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('region', models.CharField(max_length=5)),
-                ('subject', models.CharField(blank=True, max_length=80)),
-                ('reason', models.CharField(max_length=1000)),
-                ('at', models.DateTimeField()),
-                ('until', models.DateTimeField()),
-                ('reviewed_at', models.DateTimeField(blank=True, null=True)),
-                ('justified', models.BooleanField(blank=True, null=True)),
-                ('officer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='broken_glass', to=settings.AUTH_USER_MODEL)),
-                ('reviewed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reviewed_glass', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("region", models.CharField(max_length=5)),
+                ("subject", models.CharField(blank=True, max_length=80)),
+                ("reason", models.CharField(max_length=1000)),
+                ("at", models.DateTimeField()),
+                ("until", models.DateTimeField()),
+                ("reviewed_at", models.DateTimeField(blank=True, null=True)),
+                ("justified", models.BooleanField(blank=True, null=True)),
+                (
+                    "officer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="broken_glass",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "reviewed_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reviewed_glass",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='GlassNotice',
+            name="GlassNotice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seen_at', models.DateTimeField(blank=True, null=True)),
-                ('glass', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to='access.brokenglass')),
-                ('supervisor', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='glass_notices', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("seen_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "glass",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="notices",
+                        to="access.brokenglass",
+                    ),
+                ),
+                (
+                    "supervisor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="glass_notices",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Incompatible',
+            name="Incompatible",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(max_length=40)),
-                ('other', models.CharField(max_length=40)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("role", models.CharField(max_length=40)),
+                ("other", models.CharField(max_length=40)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('role', 'other'), name='incompatible_once')],
+                "constraints": [models.UniqueConstraint(fields=("role", "other"), name="incompatible_once")],
             },
         ),
         migrations.CreateModel(
-            name='Invitation',
+            name="Invitation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token_digest', models.CharField(max_length=64, unique=True)),
-                ('made_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('used_at', models.DateTimeField(blank=True, null=True)),
-                ('made_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='invited', to=settings.AUTH_USER_MODEL)),
-                ('officer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invitations', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("token_digest", models.CharField(max_length=64, unique=True)),
+                ("made_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "made_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="invited",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "officer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="invitations",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ReadLog',
+            name="ReadLog",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('role', models.CharField(max_length=40)),
-                ('subject', models.CharField(max_length=80)),
-                ('purpose', models.CharField(max_length=40)),
-                ('case', models.CharField(blank=True, max_length=80)),
-                ('action', models.CharField(max_length=80)),
-                ('region', models.CharField(blank=True, max_length=5)),
-                ('broke_glass', models.BooleanField(default=False)),
-                ('officer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reads', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("role", models.CharField(max_length=40)),
+                ("subject", models.CharField(max_length=80)),
+                ("purpose", models.CharField(max_length=40)),
+                ("case", models.CharField(blank=True, max_length=80)),
+                ("action", models.CharField(max_length=80)),
+                ("region", models.CharField(blank=True, max_length=5)),
+                ("broke_glass", models.BooleanField(default=False)),
+                (
+                    "officer",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reads",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Signature',
+            name="Signature",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('digest', models.CharField(max_length=64)),
-                ('credential', models.CharField(max_length=64)),
-                ('counter', models.BigIntegerField()),
-                ('signature_digest', models.CharField(max_length=64, unique=True)),
-                ('record', models.JSONField()),
-                ('officer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='signatures', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("digest", models.CharField(max_length=64)),
+                ("credential", models.CharField(max_length=64)),
+                ("counter", models.BigIntegerField()),
+                ("signature_digest", models.CharField(max_length=64, unique=True)),
+                ("record", models.JSONField()),
+                (
+                    "officer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="signatures",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='brokenglass',
-            index=models.Index(fields=['officer', 'until'], name='glass_of_officer'),
+            model_name="brokenglass",
+            index=models.Index(fields=["officer", "until"], name="glass_of_officer"),
         ),
         migrations.AddConstraint(
-            model_name='brokenglass',
-            constraint=models.CheckConstraint(condition=django.db.models.lookups.GreaterThanOrEqual(django.db.models.functions.text.Length('reason'), 20), name='glass_has_a_reason'),
+            model_name="brokenglass",
+            constraint=models.CheckConstraint(
+                condition=django.db.models.lookups.GreaterThanOrEqual(
+                    django.db.models.functions.text.Length("reason"), 20
+                ),
+                name="glass_has_a_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='brokenglass',
-            constraint=models.CheckConstraint(condition=models.Q(('region', ''), _negated=True), name='glass_has_a_region'),
+            model_name="brokenglass",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("region", ""), _negated=True), name="glass_has_a_region"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='brokenglass',
-            constraint=models.CheckConstraint(condition=models.Q(('until__gt', models.F('at'))), name='glass_ends_after_it_was_broken'),
+            model_name="brokenglass",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("until__gt", models.F("at"))), name="glass_ends_after_it_was_broken"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='brokenglass',
-            constraint=models.CheckConstraint(condition=models.Q(('reviewed_by__isnull', True), models.Q(('reviewed_by', models.F('officer')), _negated=True), _connector='OR'), name='glass_not_reviewed_by_who_broke_it'),
+            model_name="brokenglass",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("reviewed_by__isnull", True),
+                    models.Q(("reviewed_by", models.F("officer")), _negated=True),
+                    _connector="OR",
+                ),
+                name="glass_not_reviewed_by_who_broke_it",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='brokenglass',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('justified__isnull', True), ('reviewed_at__isnull', True), ('reviewed_by__isnull', True)), models.Q(('justified__isnull', False), ('reviewed_at__isnull', False), ('reviewed_by__isnull', False)), _connector='OR'), name='glass_review_is_whole'),
+            model_name="brokenglass",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("justified__isnull", True),
+                        ("reviewed_at__isnull", True),
+                        ("reviewed_by__isnull", True),
+                    ),
+                    models.Q(
+                        ("justified__isnull", False),
+                        ("reviewed_at__isnull", False),
+                        ("reviewed_by__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="glass_review_is_whole",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='glassnotice',
-            constraint=models.UniqueConstraint(fields=('glass', 'supervisor'), name='glass_noticed_once_by_each'),
+            model_name="glassnotice",
+            constraint=models.UniqueConstraint(
+                fields=("glass", "supervisor"), name="glass_noticed_once_by_each"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invitation',
-            constraint=models.CheckConstraint(condition=models.Q(('made_by__isnull', True), models.Q(('made_by', models.F('officer')), _negated=True), _connector='OR'), name='invitation_not_to_oneself'),
+            model_name="invitation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("made_by__isnull", True),
+                    models.Q(("made_by", models.F("officer")), _negated=True),
+                    _connector="OR",
+                ),
+                name="invitation_not_to_oneself",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invitation',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('made_at'))), name='invitation_expires_after_it_was_made'),
+            model_name="invitation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("expires_at__gt", models.F("made_at"))),
+                name="invitation_expires_after_it_was_made",
+            ),
         ),
         migrations.AddIndex(
-            model_name='readlog',
-            index=models.Index(fields=['subject', 'id'], name='read_of_subject'),
+            model_name="readlog",
+            index=models.Index(fields=["subject", "id"], name="read_of_subject"),
         ),
         migrations.AddIndex(
-            model_name='readlog',
-            index=models.Index(fields=['officer', 'id'], name='read_by_officer'),
+            model_name="readlog",
+            index=models.Index(fields=["officer", "id"], name="read_by_officer"),
         ),
         migrations.AddIndex(
-            model_name='readlog',
-            index=models.Index(condition=models.Q(('case', '')), fields=['at'], name='read_without_case'),
+            model_name="readlog",
+            index=models.Index(condition=models.Q(("case", "")), fields=["at"], name="read_without_case"),
         ),
         migrations.AddConstraint(
-            model_name='readlog',
-            constraint=models.CheckConstraint(condition=models.Q(('subject', ''), _negated=True), name='read_has_a_subject'),
+            model_name="readlog",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("subject", ""), _negated=True), name="read_has_a_subject"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='readlog',
-            constraint=models.CheckConstraint(condition=models.Q(('purpose', ''), _negated=True), name='read_has_a_purpose'),
+            model_name="readlog",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("purpose", ""), _negated=True), name="read_has_a_purpose"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='readlog',
-            constraint=models.CheckConstraint(condition=models.Q(('role', ''), _negated=True), name='read_has_a_role'),
+            model_name="readlog",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("role", ""), _negated=True), name="read_has_a_role"
+            ),
         ),
         migrations.AddIndex(
-            model_name='signature',
-            index=models.Index(fields=['digest'], name='signature_of_digest'),
+            model_name="signature",
+            index=models.Index(fields=["digest"], name="signature_of_digest"),
         ),
         migrations.AddConstraint(
-            model_name='signature',
-            constraint=models.UniqueConstraint(condition=models.Q(('counter__gt', 0)), fields=('credential', 'counter'), name='signature_counter_once'),
+            model_name="signature",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("counter__gt", 0)),
+                fields=("credential", "counter"),
+                name="signature_counter_once",
+            ),
         ),
     ]
