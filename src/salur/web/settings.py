@@ -6,6 +6,8 @@
 | SALUR_DATABASE_URL | `postgresql://user:pass@host/name`, `sqlite:////path` | `salur.sqlite3` in SALUR_HOME |
 | SALUR_SECRET_KEY | key for sessions and signatures of the web | a 0600 file in SALUR_HOME, made once |
 | SALUR_HOSTS | host names served, separated by commas | `localhost` |
+| SALUR_ORIGIN | the address that browsers show, without a path; passkeys belong to it | `http://localhost:8000` |
+| SALUR_PROXIES | how many reverse proxies of ours stand before us and add X-Forwarded-For | 0 |
 | SALUR_LOG_LEVEL | DEBUG, INFO, WARNING or ERROR | WARNING |
 
 Reading this file writes nothing; `salur.web.setup` prepares the folder and the key.
@@ -23,8 +25,16 @@ DEBUG = False
 ALLOWED_HOSTS = os.environ.get("SALUR_HOSTS", "localhost").split(",")
 
 INSTALLED_APPS = [
+    "salur.access.apps.OperatorConfig",
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "salur.journal",
     "salur.access",
     "salur.regions",
@@ -32,6 +42,85 @@ INSTALLED_APPS = [
     "salur.people",
     "salur.programmes",
 ]
+ROOT_URLCONF = "salur.web.urls"
+STATIC_URL = "static/"
+MIDDLEWARE = [
+    "salur.access.middleware.closed_rows",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "salur.access.middleware.Door",
+]
+TEMPLATES: list[dict[str, Any]] = [
+    {  # the pages of signing in and of Django's administration
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# ---- signing in: docs/access.md ------------------------------------------------------------------------------
+
+SALUR_ORIGIN = os.environ.get("SALUR_ORIGIN", "http://localhost:8000").rstrip("/")
+_SECURE = SALUR_ORIGIN.startswith("https://")
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+SESSION_ENGINE = "salur.access.sessions"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _SECURE
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "__Host-salur" if _SECURE else "salur"
+CSRF_TRUSTED_ORIGINS = [SALUR_ORIGIN]
+# Counters of tries and used one-time codes, shared by all processes: one table, whose primary key decides who was
+# first. A cache in memory would count for each process alone, one in files adds without a lock.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "access_cache",
+        "OPTIONS": {"MAX_ENTRIES": 50_000},
+    }
+}
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "salur.access.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = [
+    "email*",
+    "password1*",
+]  # nobody signs up; allauth reads from it that there is no user name
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True  # the session's own end counts, not the browser's
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ALLAUTH_TRUSTED_PROXY_COUNT = int(os.environ.get("SALUR_PROXIES", "0"))
+MFA_ADAPTER = "salur.access.adapters.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_FORMS = {"add_webauthn": "salur.access.forms.AddPasskeyForm"}
+
 AUTH_USER_MODEL = "access.Officer"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {
