@@ -196,3 +196,12 @@ def _valid(rows: QuerySet[Membership], on: date) -> QuerySet[Membership]:
 def _some(ids: Iterable[int]) -> Iterable[Sequence[int]]:
     unique = sorted(set(ids))
     return (unique[start : start + _IDS_AT_ONCE] for start in range(0, len(unique), _IDS_AT_ONCE))
+
+
+def families_of(person_ids: Iterable[int], on: date, *, regions: Regions) -> dict[int, int]:
+    """The family in which each person counts on a day, by person id."""
+    found: dict[int, int] = {}
+    for some in _some(person_ids):
+        rows = within(_valid(Membership.objects.filter(person_id__in=some), on), regions)
+        found.update(rows.values_list("person_id", "family_id"))
+    return found

@@ -85,15 +85,23 @@ def lines(cycle: Cycle) -> Iterator[str]:
         yield line_text(head, tuple(fixed), counts, rank, bytes(case).hex())
 
 
+def digest(cycle: Cycle) -> str:
+    """SHA-256 over the lines of what is due now."""
+    sha256 = hashlib.sha256()
+    for line in lines(cycle):
+        sha256.update(line.encode() + b"\n")
+    return sha256.hexdigest()
+
+
 def write(*, cycle: Cycle, number: str, now: datetime, folder: Path) -> Made:
     """Write the list and the PDF into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     listed = folder / f"cycle-{cycle.id}.lines"
-    digest, count = hashlib.sha256(), 0
+    sha256, count = hashlib.sha256(), 0
     with listed.open("wb") as stream:
         for line in lines(cycle):
             raw = line.encode() + b"\n"
-            digest.update(raw)
+            sha256.update(raw)
             stream.write(raw)
             count += 1
     sums = totals(cycle)
@@ -103,7 +111,7 @@ def write(*, cycle: Cycle, number: str, now: datetime, folder: Path) -> Made:
             "format": FORMAT, "number": number, "cycle": cycle.id, "programme": cycle.programme,
             "period": cycle.period, "supplement": cycle.number, "population": cycle.population.sha256,
             "rulebook": cycle.version.sha256, "reference_date": cycle.reference_date.isoformat(),
-            "units": sums.units, "amount": sums.amount, "list": digest.hexdigest(),
+            "units": sums.units, "amount": sums.amount, "list": sha256.hexdigest(),
         },
         sort_keys=True, separators=(",", ":"), ensure_ascii=False,
     )  # fmt: skip

@@ -7,17 +7,19 @@ review or sign, who reviews may not sign: the table of duties and its triggers r
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Max, Model
 
 from salur.access.policy import Actor, require
+from salur.access.services import signature_make
 from salur.core import rules
 from salur.core.faults import InputError
 from salur.core.population.layout import Population as Folder
@@ -542,12 +544,11 @@ def decree_prepare(*, now: datetime, actor: Actor, cycle_id: int, number: str, f
 
 @transaction.atomic
 def decree_sign(
-    *, now: datetime, actor: Actor, cycle_id: int, digest: bytes, signature: Mapping[str, object]
+    *, now: datetime, actor: Actor, cycle_id: int, digest: bytes, response: Mapping[str, Any]
 ) -> None:
-    """Sign a prepared decree: `digest` is what the officer saw and signed with the passkey.
+    """Sign a prepared decree: `response` is the passkey's answer whose challenge is the digest that the officer saw.
 
-    Reserves the money in every ceiling that covers the cycle; the database refuses more than there is. `signature` is
-    what `access.signing` verified.
+    Reserves the money in every ceiling that covers the cycle; the database refuses more than there is.
     """
     cycle = _locked(cycle_id)
     _require_everywhere(actor, "programmes.decree_sign", cycle, now)
@@ -556,13 +557,13 @@ def decree_sign(
         raise InputError.of("There is no decree of this cycle to sign.")
     if bytes(decree.digest) != digest or hashlib.sha256(decree.statement.encode()).digest() != digest:
         raise InputError.of("The decree was prepared again meanwhile; look at it before you sign.")
-    current = decrees.totals(cycle)
-    if (current.units, current.amount) != (decree.units, decree.amount):
+    if decrees.digest(cycle) != json.loads(decree.statement)["list"]:
         raise InputError.of("Decisions changed after the decree was prepared; prepare it again.")
     ask("programmes.decree", f"cycle:{cycle.id}")
     duty_take(now=now, actor=actor, cycle_id=cycle.id, duty=Duty.Kind.DECREE)
-    _reserve(cycle, decree.amount, current.by_region)
-    decree.signed_by, decree.signed_at, decree.signature = actor.ref, now, dict(signature)
+    _reserve(cycle, decrees.totals(cycle).by_region)
+    signature = signature_make(now=now, actor=actor, digest=digest, response=response)
+    decree.signed_by, decree.signed_at, decree.signature = actor.ref, now, signature.record
     try:
         with transaction.atomic():
             decree.save(update_fields=["signed_by", "signed_at", "signature"])
@@ -575,7 +576,7 @@ def decree_sign(
                    "digest": digest.hex()})  # fmt: skip
 
 
-def _reserve(cycle: Cycle, amount: int, by_region: Mapping[str, int]) -> None:
+def _reserve(cycle: Cycle, by_region: Mapping[str, int]) -> None:
     """Reserve what the cycle adds in each ceiling that covers it: the nation's, and those of its regencies."""
     budgets = Budget.objects.filter(programme=cycle.programme, period=cycle.period)
     for budget in budgets.select_for_update().order_by("region"):
