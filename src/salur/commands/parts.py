@@ -27,6 +27,9 @@ PARTS = {
     "regions": Part(
         "salur.regions.commands:app", "Provinces to villages, and their codes over time.", database=True
     ),
+    "people": Part(
+        "salur.people.commands:app", "Persons and families: keys, enrolment, export.", database=True
+    ),
     "migrate": Part("salur.commands.migrate:migrate", "Prepare the database, or bring it up to date."),
     "doctor": Part("salur.commands.doctor:doctor", "What is configured, reachable, missing."),
 }

@@ -5,6 +5,7 @@
 | SALUR_HOME | folder of our own files | `$XDG_DATA_HOME/salur`, else `~/.local/share/salur` |
 | SALUR_DATABASE_URL | `postgresql://user:pass@host/name`, `sqlite:////path` | `salur.sqlite3` in SALUR_HOME |
 | SALUR_SECRET_KEY | key for sessions and signatures of the web | a 0600 file in SALUR_HOME, made once |
+| SALUR_KEYS_FILE | keys of protected numbers, mode 0600 | `keys.json` in SALUR_HOME, made by `salur people keys init` |
 | SALUR_HOSTS | host names served, separated by commas | `localhost` |
 | SALUR_LOG_LEVEL | DEBUG, INFO, WARNING or ERROR | WARNING |
 
@@ -34,6 +35,7 @@ INSTALLED_APPS = [
 ]
 AUTH_USER_MODEL = "access.Officer"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SALUR_KEYS_FILE = os.environ.get("SALUR_KEYS_FILE") or str(home.path() / "keys.json")
 DATABASES = {
     "default": database.configure(
         os.environ.get("SALUR_DATABASE_URL") or database.sqlite_url(home.path() / "salur.sqlite3")
