@@ -29,6 +29,8 @@ PARTS = {
     ),
     "officers": Part(
         "salur.access.commands:app", "Officers, their roles and how they sign in.", database=True
+    "people": Part(
+        "salur.people.commands:app", "Persons and families: keys, enrolment, export.", database=True
     ),
     "migrate": Part("salur.commands.migrate:migrate", "Prepare the database, or bring it up to date."),
     "doctor": Part("salur.commands.doctor:doctor", "What is configured, reachable, missing."),

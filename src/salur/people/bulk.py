@@ -20,6 +20,7 @@ from salur.people.protect import Keys, KeysError, Kind, holds_number, plain
 from salur.regions.codes import Level, is_code, level_of
 
 BATCH_ROWS = 50_000
+SQLITE_CACHE_KB = 256_000  # the index of numbers grows everywhere at once
 FAULTS_MOST = 20
 _TABLE = Identifier._meta.db_table
 
@@ -130,7 +131,7 @@ _NEW_MEMBERSHIPS = """
 _NEW_NUMBERS = """
     INSERT INTO people_identifier ({owner}_id, kind, sealed, "index", key_version, region)
     SELECT s.id, %s, s.sealed, s.idx, %s, o.region FROM people_staged s JOIN people_{owner} o ON o.id = s.id
-    WHERE s.sealed IS NOT NULL ON CONFLICT (kind, "index") DO NOTHING
+    WHERE s.sealed IS NOT NULL ORDER BY s.idx ON CONFLICT (kind, "index") DO NOTHING
 """
 _CLASHES = """
     SELECT s.id, h.person_id, h.family_id FROM people_staged s
@@ -138,11 +139,12 @@ _CLASHES = """
 """
 _IN_ANOTHER_FAMILY = """
     SELECT count(*) FROM people_staged s JOIN people_membership m ON m.person_id = s.id AND m.until IS NULL
-    WHERE m.family_id <> s.family_id
+    WHERE m.family_id <> s.family_id AND m.person_id BETWEEN %s AND %s
 """
-_DROP_KNOWN = (
-    "DELETE FROM people_staged WHERE EXISTS (SELECT 1 FROM people_{owner} o WHERE o.id = people_staged.id)"
-)
+# BETWEEN: the ids of a batch stand close together, and the planner need not read a whole table for them.
+_DROP_KNOWN = """
+    DELETE FROM people_staged WHERE id IN (SELECT o.id FROM people_{owner} o WHERE o.id BETWEEN %s AND %s)
+"""
 _WITHOUT_FAMILY = """
     SELECT s.id, s.family_id FROM people_staged s
     WHERE NOT EXISTS (SELECT 1 FROM people_family f WHERE f.id = s.family_id) ORDER BY s.id
@@ -182,6 +184,8 @@ def enrol(
         )
     result, digest, done = Enrolled(), hashlib.sha256(), 0
     with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(f"PRAGMA cache_size = -{SQLITE_CACHE_KB}")  # for this connection
         blob = "bytea" if connection.vendor == "postgresql" else "blob"
         cursor.execute(_STAGED.format(name=NAME_LENGTH_MOST, bytes=blob))
         for some_families in _batches(families):
@@ -205,7 +209,7 @@ def _families(cursor: Any, keys: Keys, rows: Sequence[FamilyRow], result: Enroll
         protected = _protected(keys, "kk", row.kk, f"family:{row.id}", result)
         staged.append((row.id, None, None, None, None, row.region, row.village, *protected))
     _stage(cursor, staged)
-    fresh, _ = _only_new(cursor, "family", len(staged))
+    fresh, _ = _only_new(cursor, "family", staged)
     if fresh:
         cursor.execute(_NEW_FAMILIES)
         _numbers(cursor, keys, "kk", "family", result)
@@ -221,9 +225,9 @@ def _persons(cursor: Any, keys: Keys, rows: Sequence[PersonRow], since: date, re
         protected = _protected(keys, "nik", row.nik, f"person:{row.id}", result)
         staged.append((row.id, row.family_id, row.name, row.birth_date, row.sex, None, None, *protected))
     _stage(cursor, staged)
-    cursor.execute(_IN_ANOTHER_FAMILY)
+    cursor.execute(_IN_ANOTHER_FAMILY, _bounds(staged))
     result.elsewhere += cursor.fetchone()[0]
-    fresh, known = _only_new(cursor, "person", len(staged))
+    fresh, known = _only_new(cursor, "person", staged)
     result.known += known
     if not fresh:
         return
@@ -269,9 +273,14 @@ def _stage(cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
         cursor.executemany(f"INSERT INTO people_staged ({columns}) VALUES ({', '.join(['%s'] * 9)})", rows)
 
 
-def _only_new(cursor: Any, owner: str, staged: int) -> tuple[int, int]:
+def _bounds(rows: Sequence[tuple[Any, ...]]) -> tuple[int, int]:
+    ids = [row[0] for row in rows]
+    return min(ids, default=0), max(ids, default=0)
+
+
+def _only_new(cursor: Any, owner: str, rows: Sequence[tuple[Any, ...]]) -> tuple[int, int]:
     """Leave only rows that are not known yet; how many are new and how many were known."""
-    cursor.execute(_DROP_KNOWN.format(owner=owner))
+    cursor.execute(_DROP_KNOWN.format(owner=owner), _bounds(rows))
     known = cursor.rowcount
     cursor.execute(f"SELECT min(id) FROM people_staged WHERE id < 1 OR id >= {FIRST_MINTED}")
     if (wrong := cursor.fetchone()[0]) is not None:
@@ -280,7 +289,7 @@ def _only_new(cursor: Any, owner: str, staged: int) -> tuple[int, int]:
             owner=f"{owner}:{wrong}",
             first=FIRST_MINTED,
         )
-    return staged - known, known
+    return len(rows) - known, known
 
 
 def _numbers(cursor: Any, keys: Keys, kind: str, owner: str, result: Enrolled) -> None:

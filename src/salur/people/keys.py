@@ -15,23 +15,25 @@ import stat
 from functools import lru_cache
 from pathlib import Path
 
+from django.conf import settings
+
 from salur.people.protect import SECRET_BYTES, VERSION_MOST, Keys, KeysError
 
 FORMAT = 1
-VARIABLE = "SALUR_KEYS_FILE"
 FILE_BYTES_MOST = 64 * 1024
 
 
-def path(home: Path) -> Path:
-    """The file of keys for a folder of Salur's own files."""
-    return Path(os.environ[VARIABLE]).expanduser() if os.environ.get(VARIABLE) else home / "keys.json"
+def path() -> Path:
+    """The file of this machine's keys."""
+    return Path(settings.SALUR_KEYS_FILE)
 
 
-def load(file: Path) -> Keys:
-    """The keys as they stand now; read again only if the file has changed. Call it for each piece of work.
+def load(file: Path | None = None) -> Keys:
+    """This machine's keys as they stand now; read again only if the file has changed. Call it for each piece of work.
 
     Raises KeysError if the file is missing, readable by others, or not a file of keys.
     """
+    file = file or path()
     try:
         found = file.stat()
     except FileNotFoundError:

@@ -89,8 +89,16 @@ class Identifier(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["kind", "index"], name="identifier_once"),
-            models.UniqueConstraint(fields=["person", "kind"], name="identifier_one_a_person"),
-            models.UniqueConstraint(fields=["family", "kind"], name="identifier_one_a_family"),
+            models.UniqueConstraint(
+                fields=["person", "kind"],
+                condition=Q(person__isnull=False),
+                name="identifier_one_a_person",
+            ),
+            models.UniqueConstraint(
+                fields=["family", "kind"],
+                condition=Q(family__isnull=False),
+                name="identifier_one_a_family",
+            ),
             models.CheckConstraint(
                 condition=Q(person__isnull=True, family__isnull=False)
                 | Q(person__isnull=False, family__isnull=True),

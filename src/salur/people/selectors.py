@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.timezone import localdate
 
 from salur.core.faults import InputError
-from salur.people.bulk import check_keys
+from salur.people.bulk import check_keys, rows_under_other_keys
 from salur.people.models import Correction, Family, Identifier, Membership, Person, SameAs
 from salur.people.overlay import Corrected
 from salur.people.protect import Keys, Kind, masked, plain
@@ -92,6 +92,11 @@ def numbers_masked(owner: str, keys: Keys, *, regions: Regions) -> dict[str, str
     kind, _, id_ = owner.partition(":")
     rows = within(Identifier.objects.filter(**{f"{kind}_id": int(id_)}), regions)
     return {row.kind: masked(keys.open(bytes(row.sealed), row.place)) for row in rows}
+
+
+def numbers_under_other_keys(keys: Keys) -> int:
+    """How many numbers a rotation of keys has not reached."""
+    return rows_under_other_keys(keys)
 
 
 def search(*, name: str, region: str, birth_date: date | None = None, regions: Regions) -> list[Person]:

@@ -5,6 +5,7 @@
 | SALUR_HOME | folder of our own files | `$XDG_DATA_HOME/salur`, else `~/.local/share/salur` |
 | SALUR_DATABASE_URL | `postgresql://user:pass@host/name`, `sqlite:////path` | `salur.sqlite3` in SALUR_HOME |
 | SALUR_SECRET_KEY | key for sessions and signatures of the web | a 0600 file in SALUR_HOME, made once |
+| SALUR_KEYS_FILE | keys of protected numbers, mode 0600 | `keys.json` in SALUR_HOME, made by `salur people keys init` |
 | SALUR_HOSTS | host names served, separated by commas | `localhost` |
 | SALUR_ORIGIN | the address that browsers show, without a path; passkeys belong to it | `http://localhost:8000` |
 | SALUR_PROXIES | how many reverse proxies of ours stand before us and add X-Forwarded-For | 0 |
@@ -123,6 +124,7 @@ MFA_FORMS = {"add_webauthn": "salur.access.forms.AddPasskeyForm"}
 
 AUTH_USER_MODEL = "access.Officer"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SALUR_KEYS_FILE = os.environ.get("SALUR_KEYS_FILE") or str(home.path() / "keys.json")
 DATABASES = {
     "default": database.configure(
         os.environ.get("SALUR_DATABASE_URL") or database.sqlite_url(home.path() / "salur.sqlite3")
