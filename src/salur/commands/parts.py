@@ -29,6 +29,7 @@ PARTS = {
     ),
     "officers": Part(
         "salur.access.commands:app", "Officers, their roles and how they sign in.", database=True
+    ),
     "people": Part(
         "salur.people.commands:app", "Persons and families: keys, enrolment, export.", database=True
     ),
