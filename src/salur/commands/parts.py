@@ -33,6 +33,7 @@ PARTS = {
     "people": Part(
         "salur.people.commands:app", "Persons and families: keys, enrolment, export.", database=True
     ),
+    "cases": Part("salur.cases.commands:app", "Work that waits, with an owner and a clock.", database=True),
     "migrate": Part("salur.commands.migrate:migrate", "Prepare the database, or bring it up to date."),
     "doctor": Part("salur.commands.doctor:doctor", "What is configured, reachable, missing."),
 }
