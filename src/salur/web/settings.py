@@ -5,7 +5,9 @@
 | SALUR_HOME | folder of our own files | `$XDG_DATA_HOME/salur`, else `~/.local/share/salur` |
 | SALUR_DATABASE_URL | `postgresql://user:pass@host/name`, `sqlite:////path` | `salur.sqlite3` in SALUR_HOME |
 | SALUR_SECRET_KEY | key for sessions and signatures of the web | a 0600 file in SALUR_HOME, made once |
-| SALUR_HOSTS | host names served, separated by commas | `localhost` |
+| SALUR_HOSTS | host names served, separated by commas | `localhost,127.0.0.1,[::1]` |
+| SALUR_HTTPS | 1: a proxy with TLS stands before us and sets X-Forwarded-Proto | plain HTTP, for this machine alone |
+| SALUR_DEMO | 1: invented people; every page says so | |
 | SALUR_LOG_LEVEL | DEBUG, INFO, WARNING or ERROR | WARNING |
 
 Reading this file writes nothing; `salur.web.setup` prepares the folder and the key.
@@ -14,15 +16,20 @@ Reading this file writes nothing; `salur.web.setup` prepares the folder and the 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
+
+from csp.constants import NONE, SELF
 
 from salur.web import database, home
 
 SECRET_KEY = home.secret_key()
 DEBUG = False
-ALLOWED_HOSTS = os.environ.get("SALUR_HOSTS", "localhost").split(",")
+ALLOWED_HOSTS = os.environ.get("SALUR_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
+SALUR_DEMO = os.environ.get("SALUR_DEMO", "") == "1"
 
 INSTALLED_APPS = [
+    "django.contrib.staticfiles",
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "salur.journal",
@@ -31,7 +38,87 @@ INSTALLED_APPS = [
     "salur.cases",
     "salur.people",
     "salur.programmes",
+    "salur.web",
+    "salur.public",
+    "salur.citizens",
+    "salur.officers",
 ]
+MIDDLEWARE = [
+    "salur.web.requests.around",
+    "django.middleware.security.SecurityMiddleware",
+    "salur.web.staticfiles.Middleware",
+    "csp.middleware.CSPMiddleware",
+    "salur.web.requests.language",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "salur.web.requests.Sentences",
+]
+ROOT_URLCONF = "salur.web.urls"
+WSGI_APPLICATION = "salur.web.wsgi.application"
+
+# Our pages are Jinja2; Django's own templates are for its admin and for pages of packages.
+PACKAGE = Path(__file__).resolve().parents[1]
+TEMPLATES = [
+    {
+        "NAME": "jinja",
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [PACKAGE / room / "templates" for room in ("web", "public", "citizens", "officers")],
+        "APP_DIRS": False,
+        "OPTIONS": {"environment": "salur.web.jinja.environment"},
+    },
+    {
+        "NAME": "django",
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [PACKAGE / "web" / "django_templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    },
+]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = home.path() / "static"
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "salur.web.staticfiles.Files"},
+}
+
+# ---- what a browser may do, and what is sent to us -----------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "font-src": [NONE],
+        "connect-src": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+# Other sites learn nothing of where someone came from. Not no-referrer: with it browsers send forms with
+# `Origin: null`, which the protection of forms must refuse.
+SECURE_REFERRER_POLICY = "same-origin"
+CSRF_FAILURE_VIEW = "salur.web.views.csrf_failure"
+SALUR_BODY_MOST_BYTES = 10 * 2**20
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+DATA_UPLOAD_MAX_NUMBER_FILES = 5
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+
+if os.environ.get("SALUR_HTTPS", "") == "1":
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = ["^healthz$"]
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
+    CSRF_TRUSTED_ORIGINS = [f"https://{name}" for name in ALLOWED_HOSTS]
 AUTH_USER_MODEL = "access.Officer"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {
@@ -44,6 +131,7 @@ LANGUAGE_CODE = "id"
 LANGUAGES = [("id", "Bahasa Indonesia"), ("en", "English")]
 TIME_ZONE = "Asia/Jakarta"
 USE_TZ = True
+USE_I18N = True
 
 LOGGING: dict[str, Any] = {
     "version": 1,

@@ -1,0 +1,26 @@
+"""The root of all addresses: Indonesian at /, English at /en/. Each face brings its own `urls.py`."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from django.conf.urls.i18n import i18n_patterns
+from django.urls import URLPattern, URLResolver, include, path
+
+from salur.web import views
+
+FACES = ("public", "citizens", "officers")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", views.health, name="health"),
+    path("robots.txt", views.robots, name="robots"),
+    *i18n_patterns(
+        *(path("", include(f"salur.{face}.urls")) for face in FACES if find_spec(f"salur.{face}.urls")),
+        prefix_default_language=False,
+    ),
+]
+
+handler400 = views.bad_request
+handler403 = views.forbidden
+handler404 = views.not_found
+handler500 = views.failed
