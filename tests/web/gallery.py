@@ -17,7 +17,6 @@ import salur.web
 
 salur.web.setup()
 
-from django import forms  # noqa: E402, F401
 from django.conf import settings  # noqa: E402
 from django.conf.urls.i18n import i18n_patterns  # noqa: E402
 from django.http import HttpRequest, HttpResponse  # noqa: E402
@@ -37,7 +36,7 @@ PARTS = [
 ]
 
 
-def gallery(request: HttpRequest) -> HttpResponse:
+def gallery(request: HttpRequest, number: int = 0) -> HttpResponse:
     bar = charts.stacked_bar("bar", "Keputusan PKH", "1.000 keluarga", PARTS)
     return render(
         request,

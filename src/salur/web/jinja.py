@@ -30,6 +30,9 @@ ZONES = {7 * 3600: "WIB", 8 * 3600: "WITA", 9 * 3600: "WIT"}
 def environment(**options: Any) -> jinja2.Environment:
     """Called by Django with the options of its settings."""
     options |= {"undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    options["optimized"] = (
+        False  # else `{{ 5 | number }}` is computed once, in the language of the first reader
+    )
     made = jinja2.Environment(**options)  # noqa: S701  # Django sets autoescape among the options
     made.globals.update(
         _=gettext,

@@ -52,7 +52,7 @@ def published(seconds: int) -> Callable[[View], View]:
 
 def with_script(view: View) -> View:
     """Scripts from our own static files, and answers to them from our own pages."""
-    return csp_update({"script-src": [SELF], "connect-src": [SELF]})(view)
+    return csp_update({"script-src": SELF, "connect-src": SELF})(view)
 
 
 # ---- errors ------------------------------------------------------------------------------------------------
