@@ -8,10 +8,10 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench lock styles clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
 	@echo "  FAMILIES=$(FAMILIES) sets the size of the demo, WORKERS=$(WORKERS) the test processes."
 
 $(STAMP): requirements.lock pyproject.toml
@@ -48,6 +48,9 @@ lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml
 	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
 		--no-emit-find-links --no-emit-trusted-host --all-extras --all-build-deps --no-header \
 		--output-file requirements.lock pyproject.toml
+
+styles: ## Compile styles/ into the one stylesheet (needs Node.js)
+	@cd styles && npm ci --silent --no-audit --no-fund && npm run --silent build
 
 clean: ## Remove .venv and the caches of the tools
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

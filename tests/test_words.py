@@ -59,7 +59,8 @@ def test_every_sentence_can_be_filled_in(language: words.Language) -> None:
 
 
 def test_indonesian_differs_from_english() -> None:
-    assert [template for template in TEMPLATES if KNOWN.get(template) == template] == []
+    """A word alone may be the same in both."""
+    assert [t for t in TEMPLATES if KNOWN.get(t) == t and " " in t] == []
 
 
 # ---- how templates are found -----------------------------------------------------------------------------

@@ -34,6 +34,7 @@ PARTS = {
         "salur.people.commands:app", "Persons and families: keys, enrolment, export.", database=True
     ),
     "cases": Part("salur.cases.commands:app", "Work that waits, with an owner and a clock.", database=True),
+    "serve": Part("salur.web.serve:serve", "Serve the pages on this machine.", database=True),
     "migrate": Part("salur.commands.migrate:migrate", "Prepare the database, or bring it up to date."),
     "doctor": Part("salur.commands.doctor:doctor", "What is configured, reachable, missing."),
 }

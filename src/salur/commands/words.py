@@ -1,7 +1,7 @@
-"""The sentences of errors in Indonesian: where they are kept, which language is wanted, and how they are found.
+"""The sentences of errors and pages in Indonesian: which language a command speaks, and how templates are found.
 
-The code holds English templates. Their translations are in `salur/locale/id/LC_MESSAGES/salur.po`, GNU gettext's
-format, which is read only where Indonesian is wanted. After a change of sentences run
+The code and the pages hold English templates. Their translations are in `salur/locale/id/LC_MESSAGES/salur.po`,
+GNU gettext's format, which is read only where Indonesian is wanted (`salur.web.words`). After a change of sentences run
 
     python -m salur.commands.words
 
@@ -16,17 +16,19 @@ import ast
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Literal
+
+from salur.web import words
+from salur.web.words import CATALOGUE, Language, translations
 
 PACKAGE = Path(__file__).resolve().parents[1]
-CATALOGUE = PACKAGE / "locale" / "id" / "LC_MESSAGES" / "salur.po"
-Language = Literal["en", "id"]
+PAGE_WORDS = ("gettext", "html", "later")
 _INDONESIAN = re.compile(r"id(?![a-z])", re.IGNORECASE)  # id, id_ID.UTF-8; not ido
 _HEADER = """\
-# The sentences of Salur's errors in Indonesian.
+# The sentences of Salur's errors and pages in Indonesian.
 # Brought up to date by `python -m salur.commands.words`; translations are written by hand.
 msgid ""
 msgstr ""
@@ -53,21 +55,8 @@ def language(environment: Mapping[str, str]) -> Language:
 
 
 def translator(wanted: Language | None = None) -> Callable[[str], str]:
-    """From an English template to the one to show. A template without a translation stays English."""
-    if (wanted or language(os.environ)) == "en":
-        return str
-    known = translations()
-    return lambda template: known.get(template) or template
-
-
-def translations(file: Path = CATALOGUE) -> dict[str, str]:
-    """Every template of a catalogue with its translation, which is "" where there is none yet."""
-    from babel.messages.pofile import read_po
-
-    with file.open("rb") as stream:
-        return {
-            str(message.id): str(message.string) for message in read_po(stream, locale="id") if message.id
-        }
+    """From an English template to the one to show; without a language, the one that the environment asks for."""
+    return words.translator(wanted or language(os.environ))
 
 
 def update(file: Path = CATALOGUE, package: Path = PACKAGE) -> list[str]:
@@ -97,7 +86,7 @@ def update(file: Path = CATALOGUE, package: Path = PACKAGE) -> list[str]:
 
 
 def templates(package: Path = PACKAGE) -> dict[str, set[str]]:
-    """Every English template under a package, and the files that use it.
+    """Every English template under a package, of faults and of pages, and the files that use it.
 
     Raises ValueError with file and line for a template that cannot be read from the code.
     """
@@ -111,7 +100,48 @@ def templates(package: Path = PACKAGE) -> dict[str, set[str]]:
     for source in sources:
         for template in source.templates(shared, elsewhere):
             found.setdefault(template, set()).add(source.name)
+    for name, template in chain(_in_code(sources), _in_pages(package)):
+        found.setdefault(template, set()).add(name)
     return found
+
+
+# ---- the sentences of pages --------------------------------------------------------------------------------
+
+
+def _in_code(sources: Iterable[_Source]) -> Iterator[tuple[str, str]]:
+    """What is given to `gettext`, `html` and `later` of salur.web.words, whatever they are called in a file."""
+    for source in sources:
+        called = {
+            alias.asname or alias.name
+            for node in ast.walk(source.tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "salur.web.words"
+            for alias in node.names
+            if alias.name in PAGE_WORDS
+        }
+        for node in ast.walk(source.tree):
+            match node:
+                case ast.Call(ast.Name(name), [first, *_]) if name in called:
+                    yield from ((source.name, template) for template in source.read(first))
+
+
+def _in_pages(package: Path) -> Iterator[tuple[str, str]]:
+    """What is given to `_` and `html` in the templates of the faces."""
+    import jinja2
+    from jinja2 import nodes
+
+    environment = jinja2.Environment(autoescape=True)
+    for path in sorted(package.glob("*/templates/**/*.html")):
+        name = f"src/{path.relative_to(package.parent).as_posix()}"
+        for call in environment.parse(path.read_text("utf-8")).find_all(nodes.Call):
+            if isinstance(call.node, nodes.Name) and call.node.name in ("_", "html"):
+                if not (call.args and isinstance(call.args[0], nodes.Const)):
+                    raise ValueError(
+                        f"{name}:{call.lineno}: a sentence must be a plain text, so that it can be translated."
+                    )
+                yield name, str(call.args[0].value)
+
+
+# ---- where a fault takes its template ------------------------------------------------------------------------
 
 
 @dataclass
@@ -172,29 +202,29 @@ class _Source:
                     # Perhaps another thing of that name: only a sentence counts.
                     for argument in arguments[elsewhere[name] :][:1]:
                         if isinstance(argument, ast.Constant) and " " in str(argument.value):
-                            yield from self._read(argument)
+                            yield from self.read(argument)
                 case ast.Assign([ast.Name("template")], value) if self.speaks_of_faults:
                     if not isinstance(value, ast.Call):  # a call makes the template of a page
-                        yield from self._read(value)
+                        yield from self.read(value)
                 case ast.For(ast.Tuple(targets), ast.Tuple(rows) | ast.List(rows)) if self.speaks_of_faults:
                     for position, target in enumerate(targets):
                         if isinstance(target, ast.Name) and target.id == "template":
                             for row in rows:
                                 assert isinstance(row, ast.Tuple)  # noqa: S101
-                                yield from self._read(row.elts[position])
+                                yield from self.read(row.elts[position])
 
     def _argument(self, call: ast.Call, position: int) -> Iterator[str]:
         named = [keyword.value for keyword in call.keywords if keyword.arg == "template"]
         for argument in [*call.args[position:], *named][:1]:
-            yield from self._read(argument)
+            yield from self.read(argument)
 
-    def _read(self, node: ast.expr) -> Iterator[str]:
+    def read(self, node: ast.expr) -> Iterator[str]:
         match node:
             case ast.Constant(str(text)):
                 yield text
             case ast.IfExp(_, first, second):
-                yield from self._read(first)
-                yield from self._read(second)
+                yield from self.read(first)
+                yield from self.read(second)
             case ast.Name(name) if name in self.texts:
                 yield self.texts[name]
             case ast.Name("template") | ast.Attribute(_, "template"):

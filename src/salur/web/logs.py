@@ -8,9 +8,12 @@ numbers at all.
 
 from __future__ import annotations
 
+import logging
 import re
+import sys
 from typing import Any
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter as _JsonFormatter
 
 MASK = "[masked]"
@@ -43,10 +46,24 @@ class JsonFormatter(_JsonFormatter):
             datefmt="%Y-%m-%dT%H:%M:%S%z",
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
             json_ensure_ascii=False,
+            reserved_attrs=[*RESERVED_ATTRS, "request", "server_time"],  # Django's: with the whole address
         )
+
+    def add_fields(
+        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
+    ) -> None:
+        super().add_fields(log_data, record, message_dict)
+        if request_id := _request_id():
+            log_data["request_id"] = request_id
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         return {mask(str(key)): _masked(value) for key, value in log_data.items()}
+
+
+def _request_id() -> str:
+    """The id of the request that is being answered; none in a program that answers none."""
+    requests: Any = sys.modules.get("salur.web.requests")
+    return str(requests.current_id()) if requests is not None else ""
 
 
 def _masked(value: object) -> object:

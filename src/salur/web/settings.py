@@ -6,9 +6,11 @@
 | SALUR_DATABASE_URL | `postgresql://user:pass@host/name`, `sqlite:////path` | `salur.sqlite3` in SALUR_HOME |
 | SALUR_SECRET_KEY | key for sessions and signatures of the web | a 0600 file in SALUR_HOME, made once |
 | SALUR_KEYS_FILE | keys of protected numbers, mode 0600 | `keys.json` in SALUR_HOME, made by `salur people keys init` |
-| SALUR_HOSTS | host names served, separated by commas | `localhost` |
+| SALUR_HOSTS | host names served, separated by commas | `localhost,127.0.0.1,[::1]` |
 | SALUR_ORIGIN | the address that browsers show, without a path; passkeys belong to it | `http://localhost:8000` |
+| SALUR_HTTPS | 1: a proxy with TLS stands before us and sets X-Forwarded-Proto | plain HTTP, for this machine alone |
 | SALUR_PROXIES | how many reverse proxies of ours stand before us and add X-Forwarded-For | 0 |
+| SALUR_DEMO | 1: invented people; every page says so | |
 | SALUR_LOG_LEVEL | DEBUG, INFO, WARNING or ERROR | WARNING |
 
 Reading this file writes nothing; `salur.web.setup` prepares the folder and the key.
@@ -17,13 +19,17 @@ Reading this file writes nothing; `salur.web.setup` prepares the folder and the 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
+
+from csp.constants import NONE, SELF
 
 from salur.web import database, home
 
 SECRET_KEY = home.secret_key()
 DEBUG = False
-ALLOWED_HOSTS = os.environ.get("SALUR_HOSTS", "localhost").split(",")
+ALLOWED_HOSTS = os.environ.get("SALUR_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
+SALUR_DEMO = os.environ.get("SALUR_DEMO", "") == "1"
 
 INSTALLED_APPS = [
     "salur.access.apps.OperatorConfig",
@@ -42,25 +48,45 @@ INSTALLED_APPS = [
     "salur.cases",
     "salur.people",
     "salur.programmes",
+    "salur.web",
+    "salur.public",
+    "salur.citizens",
+    "salur.officers",
 ]
-ROOT_URLCONF = "salur.web.urls"
-STATIC_URL = "static/"
 MIDDLEWARE = [
+    "salur.web.requests.around",
     "salur.access.middleware.closed_rows",
     "django.middleware.security.SecurityMiddleware",
+    "salur.web.staticfiles.Middleware",
+    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "salur.web.requests.language",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "salur.web.requests.Sentences",
     "allauth.account.middleware.AccountMiddleware",
     "salur.access.middleware.Door",
 ]
-TEMPLATES: list[dict[str, Any]] = [
-    {  # the pages of signing in and of Django's administration
+ROOT_URLCONF = "salur.web.urls"
+WSGI_APPLICATION = "salur.web.wsgi.application"
+
+# Our pages are Jinja2; Django's own templates are for its admin and for pages of packages.
+PACKAGE = Path(__file__).resolve().parents[1]
+TEMPLATES = [
+    {
+        "NAME": "jinja",
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [PACKAGE / room / "templates" for room in ("web", "public", "citizens", "officers")],
+        "APP_DIRS": False,
+        "OPTIONS": {"environment": "salur.web.jinja.environment"},
+    },
+    {
+        "NAME": "django",
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [PACKAGE / "web" / "django_templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -69,9 +95,50 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
             ]
         },
-    }
+    },
 ]
 
+STATIC_URL = "/static/"
+STATIC_ROOT = home.path() / "static"
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "salur.web.staticfiles.Files"},
+}
+
+# ---- what a browser may do, and what is sent to us -----------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+# Other sites learn nothing of where someone came from. Not no-referrer: with it browsers send forms with
+# `Origin: null`, which the protection of forms must refuse.
+SECURE_REFERRER_POLICY = "same-origin"
+CSRF_FAILURE_VIEW = "salur.web.views.csrf_failure"
+SALUR_BODY_MOST_BYTES = 10 * 2**20
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+DATA_UPLOAD_MAX_NUMBER_FILES = 5
+
+if os.environ.get("SALUR_HTTPS", "") == "1":
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = ["^healthz$"]
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SILENCED_SYSTEM_CHECKS = [
+        "security.W021"
+    ]  # to be on the browsers' own list is a decision of the domain's owner
+    CSRF_COOKIE_NAME = "__Host-csrf"
+    CSRF_TRUSTED_ORIGINS = [f"https://{name}" for name in ALLOWED_HOSTS]
 # ---- signing in: docs/access.md ------------------------------------------------------------------------------
 
 SALUR_ORIGIN = os.environ.get("SALUR_ORIGIN", "http://localhost:8000").rstrip("/")
@@ -138,6 +205,7 @@ LANGUAGE_CODE = "id"
 LANGUAGES = [("id", "Bahasa Indonesia"), ("en", "English")]
 TIME_ZONE = "Asia/Jakarta"
 USE_TZ = True
+USE_I18N = True
 
 LOGGING: dict[str, Any] = {
     "version": 1,

@@ -1,11 +1,29 @@
-"""The root of all addresses: each face brings its own."""
+"""The root of all addresses: Indonesian at /, English at /en/. Each face brings its own `urls.py`."""
 
 from __future__ import annotations
 
-from django.contrib import admin
-from django.urls import include, path
+from importlib.util import find_spec
 
-urlpatterns = [
-    path("", include("salur.access.urls")),
+from django.conf.urls.i18n import i18n_patterns
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+from salur.web import views
+
+FACES = ("public", "citizens", "officers")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", views.health, name="health"),
+    path("robots.txt", views.robots, name="robots"),
     path("admin/", admin.site.urls),
+    *i18n_patterns(
+        path("", include("salur.access.urls")),
+        *(path("", include(f"salur.{face}.urls")) for face in FACES if find_spec(f"salur.{face}.urls")),
+        prefix_default_language=False,
+    ),
 ]
+
+handler400 = views.bad_request
+handler403 = views.forbidden
+handler404 = views.not_found
+handler500 = views.failed

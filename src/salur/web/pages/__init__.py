@@ -1,7 +1,8 @@
-"""Pages: the frame, the stylesheet and the charts that every page of Salur is made of.
+"""Pages that are only a file (the result of a demonstration), and the charts of every page.
 
-A page is HTML alone: it works without JavaScript and asks nobody else for anything. Words come in both languages
-from a TOML file beside the code that fills the page; numbers, money and days are written as its language does.
+They have the frame and the stylesheet of all pages. Such a page is HTML alone: it works without JavaScript and asks
+nobody else for anything. Words come in both languages from a TOML file beside the code that fills the page; numbers,
+money and days are written as its language does.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from salur.core import toml
 from salur.core.population.catalogue import Text, text
@@ -19,6 +21,7 @@ from salur.core.rules.aloud import Words
 from salur.web.pages.charts import tenths
 
 LANGUAGES = ("id", "en")
+WEB = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class Writer:
         return Words(self.language)
 
 
+WRITERS = {
+    language: Writer(language, {}) for language in LANGUAGES
+}  # without sentences: numbers, money and days
+
+
 def read_sentences(path: Path) -> dict[str, Text]:
     """The words of a page, `section.key` → both languages. Raises ValueError for one that lacks a language."""
     found: dict[str, Text] = {}
@@ -74,6 +82,7 @@ def read_sentences(path: Path) -> dict[str, Text]:
 def render(template: str, writer: Writer, **values: Any) -> str:
     """A page in one language. A name that the template uses and nobody gave is an error, never a gap."""
     return _environment().get_template(template).render(
+        stylesheet=stylesheet,
         t=writer.say,
         number=writer.number,
         share=writer.share,
@@ -84,9 +93,14 @@ def render(template: str, writer: Writer, **values: Any) -> str:
     )  # fmt: skip
 
 
+def stylesheet() -> Markup:
+    """The stylesheet as text, for a page that is only a file."""
+    return Markup((WEB / "static" / "salur.css").read_text("utf-8"))  # noqa: S704  # ours
+
+
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader([Path(__file__).parent, WEB / "templates"]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,102 @@
+"""What happens around every request: its language, its headers, its line in the log, and errors that are sentences.
+
+Headers are closed by default: a page may be kept by nobody (`no-store`) unless its view says otherwise by
+`salur.web.views.published`. The log holds the route of a page, never its address, its query or what was sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import translation
+
+from salur.access.policy import Refused
+from salur.core.faults import InputError
+from salur.web import views
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
+log = logging.getLogger("salur.requests")
+_request_id: ContextVar[str] = ContextVar("request_id", default="")
+HEADERS = {
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def current_id() -> str:
+    """The id of the request that is being answered; empty outside of one."""
+    return _request_id.get()
+
+
+def around(get_response: Answer) -> Answer:
+    """The outermost middleware: id, log line, headers, a limit to what is sent."""
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        given = _request_id.set(secrets.token_hex(8))
+        began = time.perf_counter()
+        try:
+            response = _too_large(request) or get_response(request)
+            response.headers["X-Request-ID"] = current_id()
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
+            if "Cache-Control" not in response.headers:
+                response.headers["Cache-Control"] = "no-store"
+            route = getattr(request.resolver_match, "route", "") if request.resolver_match else ""
+            log.info(
+                "%s /%s %d", request.method, route, response.status_code,
+                extra={"ms": round(1000 * (time.perf_counter() - began), 1)},
+            )  # fmt: skip
+            return response
+        finally:
+            _request_id.reset(given)
+
+    return answer
+
+
+def _too_large(request: HttpRequest) -> HttpResponse | None:
+    try:
+        length = int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        length = 0
+    if length <= settings.SALUR_BODY_MOST_BYTES:
+        return None
+    request.resolver_match = None
+    return HttpResponse("Too large.\n", status=413, content_type="text/plain; charset=utf-8")
+
+
+def language(get_response: Answer) -> Answer:
+    """Indonesian, or English under /en/: from the address alone, so that a page can be linked and kept."""
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        wanted = "en" if request.path_info == "/en" or request.path_info.startswith("/en/") else "id"
+        with translation.override(wanted):
+            request.LANGUAGE_CODE = wanted
+            response = get_response(request)
+            response.headers.setdefault("Content-Language", wanted)
+            return response
+
+    return answer
+
+
+class Sentences:
+    """An act that a service refuses becomes a page that says why: 403 for a right, 422 for anything else."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, Refused):
+            return views.refused(request, error)
+        if isinstance(error, InputError):
+            return views.cannot_be_done(request, error)
+        return None
