@@ -40,6 +40,9 @@ DATABASES = {
     )
 }
 
+# The sealed journal: one line a seal (docs/journal.md).
+SEALS_FILE = home.path() / "journal" / "seals.jsonl"
+
 LANGUAGE_CODE = "id"
 LANGUAGES = [("id", "Bahasa Indonesia"), ("en", "English")]
 TIME_ZONE = "Asia/Jakarta"
