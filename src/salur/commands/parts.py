@@ -27,6 +27,12 @@ PARTS = {
     "regions": Part(
         "salur.regions.commands:app", "Provinces to villages, and their codes over time.", database=True
     ),
+    "journal": Part(
+        "salur.journal.commands:app", "Events and their seals, and the jobs that wait.", database=True
+    ),
+    "work": Part(
+        "salur.journal.commands:work", "Seal the journal and run the jobs that are due.", database=True
+    ),
     "migrate": Part("salur.commands.migrate:migrate", "Prepare the database, or bring it up to date."),
     "doctor": Part("salur.commands.doctor:doctor", "What is configured, reachable, missing."),
 }
