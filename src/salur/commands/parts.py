@@ -35,6 +35,12 @@ PARTS = {
     ),
     "cases": Part("salur.cases.commands:app", "Work that waits, with an owner and a clock.", database=True),
     "serve": Part("salur.web.serve:serve", "Serve the pages on this machine.", database=True),
+    "journal": Part(
+        "salur.journal.commands:app", "Events and their seals, and the jobs that wait.", database=True
+    ),
+    "work": Part(
+        "salur.journal.commands:work", "Seal the journal and run the jobs that are due.", database=True
+    ),
     "migrate": Part("salur.commands.migrate:migrate", "Prepare the database, or bring it up to date."),
     "doctor": Part("salur.commands.doctor:doctor", "What is configured, reachable, missing."),
 }

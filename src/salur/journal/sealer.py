@@ -58,7 +58,7 @@ def seal(*, now: datetime, file: Path) -> int:
     """
     sealed, count = 0, EVENTS_MOST
     while count >= EVENTS_MOST and selectors.events_unsealed(most=1):
-        with locked(file) as descriptor:
+        with _locked(file) as descriptor:
             count = _seal_some(now, file, descriptor)
         sealed += count
     return sealed
@@ -147,7 +147,7 @@ def parse(raw: bytes) -> Line | None:
                 "events": int(count),
                 "leaves": list(leaves),
                 **rest,
-            } as data if not rest and count == len(leaves) and canonical(data).encode() == raw:
+            } as data if not rest and count == len(leaves) > 0 and canonical(data).encode() == raw:
                 return Line(number, prev, first, last, tuple(map(str, leaves)), raw)
     except (ValueError, RecursionError):
         pass
@@ -155,7 +155,7 @@ def parse(raw: bytes) -> Line | None:
 
 
 @contextmanager
-def locked(file: Path) -> Iterator[int]:
+def _locked(file: Path) -> Iterator[int]:
     """The file, made if it is not there, with its lock: two sealers never work at once."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)

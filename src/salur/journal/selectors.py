@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, Q, QuerySet
+from django.utils.timezone import localdate
 
 from salur.core.faults import Fault, InputError
 from salur.journal.canonical import EventRow
@@ -113,9 +114,9 @@ def ask(stage: str, subject: str = "") -> None:
     if stopped := holds(stage, subject):
         raise Held(
             Fault.of(
-                "{stage} waits since {since:%Y-%m-%d}: {reason} A supervisor can lift the hold {hold}.",
+                "{stage} waits since {since}: {reason} A supervisor can lift the hold {hold}.",
                 stage=hold.stage if not hold.subject else f"{hold.stage} ({hold.subject})",
-                since=hold.placed_at,
+                since=localdate(hold.placed_at),
                 reason=hold.reason,
                 hold=hold.id,
             )

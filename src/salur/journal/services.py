@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from salur.access.policy import Actor, require
 from salur.core.faults import InputError
@@ -92,6 +92,7 @@ class ClaimedJob:
     id: int
     kind: str
     payload: dict[str, Any]
+    key: str
     attempts: int
     lease: int
 
@@ -118,7 +119,8 @@ def enqueue(
     places = ", ".join(["%s"] * len(fields))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO journal_job ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING RETURNING id", values
+            f"INSERT INTO journal_job ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING RETURNING id",
+            values,
         )
         row = cursor.fetchone()
     return row[0] if row else None
@@ -142,20 +144,21 @@ def jobs_claim(
             f"""
             WITH due AS MATERIALIZED (
                 SELECT id FROM journal_job
-                WHERE (state = 'ready' AND next_at <= %s OR state = 'running' AND leased_until <= %s)
-                  AND state IN ('ready', 'running') AND kind IN ({", ".join(["%s"] * len(kinds))})
+                WHERE state IN ('ready', 'running') AND next_at <= %s
+                  AND (state = 'ready' OR leased_until <= %s)
+                  AND kind IN ({", ".join(["%s"] * len(kinds))})
                 ORDER BY next_at, id LIMIT %s {lock}
             )
             UPDATE journal_job SET state = 'running', lease = lease + 1, leased_until = %s
             WHERE id IN (SELECT id FROM due)
-            RETURNING next_at, id, kind, payload, attempts, lease
+            RETURNING next_at, id, kind, payload, key, attempts, lease
             """,
             [time, time, *kinds, most, until],
         )
         rows = sorted(cursor.fetchall())
     return tuple(
-        ClaimedJob(id_, kind, json.loads(payload), attempts, lease)
-        for _, id_, kind, payload, attempts, lease in rows
+        ClaimedJob(id_, kind, json.loads(payload), key, attempts, lease)
+        for _, id_, kind, payload, key, attempts, lease in rows
     )
 
 
@@ -176,7 +179,9 @@ def job_renew(*, now: datetime, job: ClaimedJob, leased_until: datetime) -> bool
 def job_finish(*, now: datetime, job: ClaimedJob, again_at: datetime | None = None) -> bool:
     """The job is done, or ready to be run again at `again_at`; False: the lease is lost and nothing is written."""
     if again_at is None:
-        return _leased(job, now).update(state=JobState.DONE, leased_until=None, ended_at=now, last_error="") == 1
+        return (
+            _leased(job, now).update(state=JobState.DONE, leased_until=None, ended_at=now, last_error="") == 1
+        )
     ready = _leased(job, now).update(
         state=JobState.READY, leased_until=None, next_at=again_at, attempts=0, last_error=""
     )
@@ -196,7 +201,9 @@ def job_fail(*, now: datetime, job: ClaimedJob, error: str, again_at: datetime |
         return ready == 1
     if not mine.update(state=JobState.DEAD, leased_until=None, ended_at=now, last_error=error):
         return False
-    record(now=now, actor="system", kind="journal.job_died", subject=f"job:{job.id}", detail={"kind": job.kind})
+    record(
+        now=now, actor="system", kind="journal.job_died", subject=f"job:{job.id}", detail={"kind": job.kind}
+    )
     return True
 
 
@@ -217,13 +224,15 @@ def job_retry(*, now: datetime, actor: Actor, job: int) -> None:
         with transaction.atomic():
             ready = dead.update(state=JobState.READY, attempts=0, next_at=now, ended_at=None)
     except IntegrityError:
-        raise InputError.of("Another job has taken the place of job {job}; there is nothing to do.", job=job) from None
+        raise InputError.of(
+            "Another job has taken the place of job {job}; there is nothing to do.", job=job
+        ) from None
     if not ready:
         raise InputError.of("There is no dead job {job}.", job=job)
     record(now=now, actor=actor.ref, kind="journal.job_retried", subject=f"job:{job}")
 
 
-def _leased(job: ClaimedJob, now: datetime) -> Any:
+def _leased(job: ClaimedJob, now: datetime) -> QuerySet[Job]:
     """The job, if this lease on it is the last one and has not run out."""
     return Job.objects.filter(id=job.id, lease=job.lease, state=JobState.RUNNING, leased_until__gt=now)
 

@@ -86,7 +86,9 @@ def _lines(file: Path, size: int) -> Iterator[Line]:
                 return
             line = parse(raw.removesuffix(b"\n"))
             if line is None:
-                raise Differs.at(file, "This is not a seal as Salur writes it; it was changed or damaged.", number)
+                raise Differs.at(
+                    file, "This is not a seal as Salur writes it; it was changed or damaged.", number
+                )
             if line.number != number:
                 raise Differs.at(
                     file,
@@ -106,11 +108,13 @@ def _lines(file: Path, size: int) -> Iterator[Line]:
 def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
     """Lines with about as many events as fit into memory well."""
     batch: list[Line] = []
+    events = 0
     for line in lines:
         batch.append(line)
-        if len(batch) == LINES_AT_ONCE or sum(len(line.leaves) for line in batch) >= EVENTS_MOST:
+        events += len(line.leaves)
+        if len(batch) == LINES_AT_ONCE or events >= EVENTS_MOST:
             yield batch
-            batch = []
+            batch, events = [], 0
     if batch:
         yield batch
 

@@ -6,99 +6,182 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('journal', '0001_initial'),
+        ("journal", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Hold',
+            name="Hold",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('stage', models.CharField(max_length=60)),
-                ('subject', models.CharField(blank=True, max_length=80)),
-                ('reason', models.CharField(max_length=500)),
-                ('placed_by', models.CharField(max_length=80)),
-                ('placed_at', models.DateTimeField()),
-                ('lifted_by', models.CharField(blank=True, max_length=80)),
-                ('lifted_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("stage", models.CharField(max_length=60)),
+                ("subject", models.CharField(blank=True, max_length=80)),
+                ("reason", models.CharField(max_length=500)),
+                ("placed_by", models.CharField(max_length=80)),
+                ("placed_at", models.DateTimeField()),
+                ("lifted_by", models.CharField(blank=True, max_length=80)),
+                ("lifted_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Job',
+            name="Job",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=60)),
-                ('payload', models.CharField(max_length=10000)),
-                ('key', models.CharField(blank=True, max_length=120)),
-                ('state', models.CharField(choices=[('ready', 'Ready'), ('running', 'Running'), ('done', 'Done'), ('dead', 'Dead')], default='ready', max_length=7)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('next_at', models.DateTimeField()),
-                ('lease', models.PositiveIntegerField(default=0)),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('last_error', models.CharField(blank=True, max_length=500)),
-                ('created_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("kind", models.CharField(max_length=60)),
+                ("payload", models.CharField(max_length=10000)),
+                ("key", models.CharField(blank=True, max_length=120)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("ready", "Ready"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("dead", "Dead"),
+                        ],
+                        default="ready",
+                        max_length=7,
+                    ),
+                ),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("next_at", models.DateTimeField()),
+                ("lease", models.PositiveIntegerField(default=0)),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                ("last_error", models.CharField(blank=True, max_length=500)),
+                ("created_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Seal',
+            name="Seal",
             fields=[
-                ('number', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('sha256', models.CharField(max_length=64)),
+                ("number", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("sha256", models.CharField(max_length=64)),
             ],
         ),
         migrations.AddIndex(
-            model_name='event',
-            index=models.Index(condition=models.Q(('sealed_in__isnull', False)), fields=['sealed_in', 'id'], name='event_of_seal'),
+            model_name="event",
+            index=models.Index(
+                condition=models.Q(("sealed_in__isnull", False)),
+                fields=["sealed_in", "id"],
+                name="event_of_seal",
+            ),
         ),
         migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(condition=models.Q(('lifted_at__isnull', True)), fields=['stage', 'subject'], name='hold_open'),
+            model_name="hold",
+            index=models.Index(
+                condition=models.Q(("lifted_at__isnull", True)), fields=["stage", "subject"], name="hold_open"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('stage', ''), _negated=True), models.Q(('reason', ''), _negated=True), models.Q(('placed_by', ''), _negated=True)), name='hold_says_what_why_and_who'),
+            model_name="hold",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("stage", ""), _negated=True),
+                    models.Q(("reason", ""), _negated=True),
+                    models.Q(("placed_by", ""), _negated=True),
+                ),
+                name="hold_says_what_why_and_who",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lifted_at__isnull', True), ('lifted_by', '')), models.Q(models.Q(('lifted_by', ''), _negated=True), ('lifted_at__isnull', False), ('lifted_at__gte', models.F('placed_at'))), _connector='OR'), name='hold_is_lifted_by_somebody_later'),
+            model_name="hold",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("lifted_at__isnull", True), ("lifted_by", "")),
+                    models.Q(
+                        models.Q(("lifted_by", ""), _negated=True),
+                        ("lifted_at__isnull", False),
+                        ("lifted_at__gte", models.F("placed_at")),
+                    ),
+                    _connector="OR",
+                ),
+                name="hold_is_lifted_by_somebody_later",
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state__in', ['ready', 'running'])), fields=['next_at', 'id'], name='job_waiting'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("state__in", ["ready", "running"])),
+                fields=["next_at", "id"],
+                name="job_waiting",
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state', 'dead')), fields=['id'], name='job_dead'),
+            model_name="job",
+            index=models.Index(condition=models.Q(("state", "dead")), fields=["id"], name="job_dead"),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(('kind', ''), _negated=True), name='job_has_a_kind'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind", ""), _negated=True), name="job_has_a_kind"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['ready', 'running', 'done', 'dead'])), name='job_state_is_known'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["ready", "running", "done", "dead"])),
+                name="job_state_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('leased_until__isnull', False), ('state', 'running')), models.Q(models.Q(('state', 'running'), _negated=True), ('leased_until__isnull', True)), _connector='OR'), name='job_is_leased_while_it_runs'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("leased_until__isnull", False), ("state", "running")),
+                    models.Q(models.Q(("state", "running"), _negated=True), ("leased_until__isnull", True)),
+                    _connector="OR",
+                ),
+                name="job_is_leased_while_it_runs",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', False), ('state__in', ['done', 'dead'])), models.Q(('ended_at__isnull', True), ('state__in', ['ready', 'running'])), _connector='OR'), name='job_ends_when_done_or_dead'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("ended_at__isnull", False), ("state__in", ["done", "dead"])),
+                    models.Q(("ended_at__isnull", True), ("state__in", ["ready", "running"])),
+                    _connector="OR",
+                ),
+                name="job_ends_when_done_or_dead",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.UniqueConstraint(condition=models.Q(models.Q(('key', ''), _negated=True), models.Q(('state', 'dead'), _negated=True)), fields=('key',), name='job_key_once'),
+            model_name="job",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    models.Q(("key", ""), _negated=True), models.Q(("state", "dead"), _negated=True)
+                ),
+                fields=("key",),
+                name="job_key_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='seal',
-            constraint=models.CheckConstraint(condition=models.Q(('number__gte', 1)), name='seal_counts_from_one'),
+            model_name="seal",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("number__gte", 1)), name="seal_counts_from_one"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='seal',
-            constraint=models.CheckConstraint(condition=models.Q(django.db.models.lookups.Exact(django.db.models.functions.text.Length('sha256'), models.Value(64))), name='seal_has_a_digest'),
+            model_name="seal",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    django.db.models.lookups.Exact(
+                        django.db.models.functions.text.Length("sha256"), models.Value(64)
+                    )
+                ),
+                name="seal_has_a_digest",
+            ),
         ),
     ]

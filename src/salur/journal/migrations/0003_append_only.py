@@ -4,18 +4,26 @@ On SQLite a later migration that changes a column of these tables makes them ane
 with the operation of this one. tests/journal/test_append_only.py tells if that was forgotten.
 """
 
+from collections.abc import Iterator
+
+from django.apps.registry import Apps
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 TABLES = ("journal_event", "journal_seal")
 KEPT = ("id", "at", "actor", "subject_ref", "kind", '"case"', "detail", "salt")
 MARKED = " AND ".join(
-    ["OLD.sealed_in IS NULL", "NEW.sealed_in IS NOT NULL", *(f"NEW.{column} = OLD.{column}" for column in KEPT)]
+    [
+        "OLD.sealed_in IS NULL",
+        "NEW.sealed_in IS NOT NULL",
+        *(f"NEW.{column} = OLD.{column}" for column in KEPT),
+    ]
 )
 # Which updates are refused: for an event every one but its mark.
 REFUSED = {"journal_event": f"WHEN (NOT ({MARKED}))", "journal_seal": ""}
 
 
-def _postgresql(table):
+def _postgresql(table: str) -> Iterator[str]:
     yield f"""
         CREATE TRIGGER {table}_never_changed BEFORE UPDATE ON {table}
         FOR EACH ROW {REFUSED[table]} EXECUTE FUNCTION journal_append_only()
@@ -30,7 +38,7 @@ def _postgresql(table):
     """
 
 
-def _sqlite(table):
+def _sqlite(table: str) -> Iterator[str]:
     refuse = f"BEGIN SELECT RAISE(ABORT, 'a row of {table} is never changed or deleted'); END"
     key = "id" if table == "journal_event" else "number"
     yield f"CREATE TRIGGER {table}_never_changed BEFORE UPDATE ON {table} {REFUSED[table]} {refuse}"
@@ -42,22 +50,25 @@ def _sqlite(table):
     """
 
 
-def protect(apps, schema_editor):
+def protect(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     postgresql = schema_editor.connection.vendor == "postgresql"
     if postgresql:
-        schema_editor.execute("""
+        schema_editor.execute(
+            """
             CREATE FUNCTION journal_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN
                 RAISE EXCEPTION 'a row of % is never changed or deleted', TG_TABLE_NAME
                     USING ERRCODE = 'integrity_constraint_violation';
             END $$
-        """, params=None)
+        """,
+            params=None,
+        )
     for table in TABLES:
         for statement in (_postgresql if postgresql else _sqlite)(table):
             schema_editor.execute(statement, params=None)
 
 
-def unprotect(apps, schema_editor):
+def unprotect(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     postgresql = schema_editor.connection.vendor == "postgresql"
     for table in TABLES:
         for name in ("never_changed", "never_deleted", "never_emptied" if postgresql else "never_replaced"):
