@@ -9,6 +9,8 @@ import pytest
 from django.db import ProgrammingError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests import postgres
+from tests.access.conftest import ROLE
 
 from salur.access import policy, rows
 from salur.access.policy import SYSTEM, Actor, Granted, Opened
@@ -29,18 +31,21 @@ CODES = [
     "35.10.01.2001",
     "36.01.02",
 ]
+postgres_only = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 GRANTED = ["", "35", "36", "35.10", "35.11", "36.01", "91"]
 
 
 @pytest.fixture
-def table(database: str, as_office: Callable[[], None]) -> str:
-    """A protected table with one row for each code, seen by a role that is no superuser and owns nothing."""
+def table(database: str, database_url: str, as_office: Callable[[], None]) -> str:
+    """A protected table with one row for each code, seen by its owner, who is no superuser."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE thing (id serial, region text NOT NULL)")
         cursor.executemany("INSERT INTO thing (region) VALUES (%s)", [[code] for code in CODES])
     with connection.schema_editor() as editor:
         rows.protect("thing").code(None, editor)  # type: ignore[arg-type]
     as_office()
+    if database == "postgres":
+        postgres.execute(database_url, f"ALTER TABLE thing OWNER TO {ROLE}")
     return database
 
 
@@ -77,9 +82,9 @@ def test_our_own_programs_see_all(table: str) -> None:
         assert seen() == sorted(CODES)
 
 
-def test_a_request_sees_nothing_until_it_is_let_in(table: str) -> None:
-    if table == "sqlite":
-        pytest.skip("SQLite has the first wall only")
+@postgres_only
+@pytest.mark.usefixtures("table")
+def test_a_request_sees_nothing_until_it_is_let_in() -> None:
     for reconnect in (False, True):
         if reconnect:
             connection.close()
@@ -99,9 +104,9 @@ def test_a_request_sees_nothing_until_it_is_let_in(table: str) -> None:
             assert seen() == []
 
 
-def test_the_limit_ends_where_it_began(table: str) -> None:
-    if table == "sqlite":
-        pytest.skip("SQLite has the first wall only")
+@postgres_only
+@pytest.mark.usefixtures("table")
+def test_the_limit_ends_where_it_began() -> None:
     one, other = (Actor("officer:7", (Granted("reviewer", code),)) for code in ("35.10", "36.01"))
     with transaction.atomic():
         with rows.limited_to(one, ACTION):
@@ -120,9 +125,9 @@ def test_the_limit_ends_where_it_began(table: str) -> None:
     assert seen() == sorted(CODES)
 
 
-def test_rows_are_written_in_the_regions_only(table: str) -> None:
-    if table == "sqlite":
-        pytest.skip("SQLite has the first wall only")
+@postgres_only
+@pytest.mark.usefixtures("table")
+def test_rows_are_written_in_the_regions_only() -> None:
     actor = Actor("officer:7", (Granted("reviewer", "35.10"),))
     with rows.limited_to(actor, ACTION):
         _execute("INSERT INTO thing (region) VALUES ('35.10')")
@@ -136,9 +141,9 @@ def test_rows_are_written_in_the_regions_only(table: str) -> None:
     assert "36.01" in seen()
 
 
-def test_copy_goes_through_a_temporary_table(table: str) -> None:
-    if table == "sqlite":
-        pytest.skip("SQLite has the first wall only")
+@postgres_only
+@pytest.mark.usefixtures("table")
+def test_copy_goes_through_a_temporary_table() -> None:
     with (
         connection.cursor() as cursor,
         pytest.raises(Exception, match="COPY FROM not supported"),

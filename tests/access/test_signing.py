@@ -70,6 +70,17 @@ def edited(answer: dict[str, Any], name: str, edit: Any) -> dict[str, Any]:
     return answer | {"response": inner | {name: websafe_encode(edit(websafe_decode(inner[name])))}}
 
 
+class OddBrowser(SoftwareKey):
+    """Signs client data that an honest browser would not hand over here."""
+
+    def __init__(self, **odd: object) -> None:
+        super().__init__(b"1", ORIGIN)
+        self._odd = odd
+
+    def _client(self, ceremony: str, challenge: str) -> bytes:
+        return client(**self._odd)(super()._client(ceremony, challenge))  # type: ignore[no-any-return]
+
+
 def client(**changes: object) -> Any:
     return lambda raw: json.dumps(json.loads(raw) | changes).encode()
 
@@ -84,8 +95,8 @@ PLANTED: dict[str, Any] = {
         signed(SoftwareKey(b"2", ORIGIN)) | {name: signed(key)[name] for name in ("id", "rawId")}
     ),
     "nobody verified": lambda key: signed(SoftwareKey(b"1", ORIGIN, verified=False)),
-    "a registration": lambda key: edited(signed(key), "clientDataJSON", client(type="webauthn.create")),
-    "a frame of another site": lambda key: edited(signed(key), "clientDataJSON", client(crossOrigin=True)),
+    "a registration": lambda _: signed(OddBrowser(type="webauthn.create")),
+    "a frame of another site": lambda _: signed(OddBrowser(crossOrigin=True)),
     "client data changed": lambda key: edited(signed(key), "clientDataJSON", client(extra=1)),
     "counter changed": lambda key: edited(signed(key), "authenticatorData", lambda raw: raw[:-1] + b"\x7f"),
     "signature changed": lambda key: edited(

@@ -7,7 +7,7 @@ authenticator, and the signature. Which public key belongs to which officer is t
 `access.factor_added`. Not here: who may sign what.
 
 >>> digest_of(b"what is decreed").hex()[:16]
-'cc1f2b5ab19a0aac'
+'a1aab04e47c1e637'
 """
 
 from __future__ import annotations

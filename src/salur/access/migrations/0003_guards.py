@@ -3,6 +3,9 @@
 - Nobody holds two incompatible roles at a time, in whichever regions. The pairs stand in `access_incompatible`.
 - Nobody grants a role to an officer whom they invited: they may still hold the link.
 - The read log and signatures are never changed nor deleted; broken glass is never deleted, and only its review is added.
+
+On SQLite a later migration that changes a column of these tables makes them anew without their triggers: it must end with
+`forward` of this one for them.
 """
 
 from __future__ import annotations
