@@ -123,6 +123,7 @@ def test_planted_numbers_are_nowhere(
     finally:
         connection.force_debug_cursor = False
         logging.getLogger().removeHandler(handler)
+        handler.close()
     assert found(dump(database, database_url)) == []
     assert found(said.encode()) == []
     assert found(caplog.text.encode()) == []
