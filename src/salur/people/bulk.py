@@ -102,6 +102,8 @@ def reseal(keys: Keys, rows: int) -> int:
         kind: Kind = row.kind  # type: ignore[assignment]
         number = keys.open(bytes(row.sealed), row.place)
         changed.append((keys.seal(number, row.place), keys.index(kind, number), keys.current, row.id))
+    if not changed:
+        return 0
     with connection.cursor() as cursor:
         cursor.executemany(
             f'UPDATE {_TABLE} SET sealed = %s, "index" = %s, key_version = %s WHERE id = %s', changed
