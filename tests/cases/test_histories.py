@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from collections.abc import Callable
@@ -162,7 +163,7 @@ def test_a_case_opened_at_once_by_several_is_one_case() -> None:
         assert many in (1, 2)
     opened = Event.objects.filter(kind="cases.opened").count()
     bulk = sum(
-        __import__("json").loads(text)["count"]
+        json.loads(text)["count"]
         for text in Event.objects.filter(kind="cases.opened_many").values_list("detail", flat=True)
     )
     assert opened + bulk == Case.objects.count() == 30

@@ -102,12 +102,10 @@ def test_what_an_officer_took() -> None:
     assert selectors.queue(roles=ROLES, regions=None, officer_id=2).cases == []
 
 
-@pytest.mark.parametrize(
-    "after", ["x", "due~x~1", "due~2026-01-01~1", "age~2026-01-01T00:00:00+00:00~1", "due~1"]
-)
-def test_a_page_that_no_queue_gave_is_a_sentence(after: str) -> None:
-    with pytest.raises(InputError, match="begin with the first one"):
-        selectors.queue(roles=ROLES, regions=None, after=after)
+def test_a_page_that_no_queue_gave_is_a_sentence() -> None:
+    for after in ["x", "due~x~1", "due~2026-01-01~1", "age~2026-01-01T00:00:00+00:00~1", "due~1"]:
+        with pytest.raises(InputError, match="begin with the first one"):
+            selectors.queue(roles=ROLES, regions=None, after=after)
 
 
 def test_each_is_one_query() -> None:

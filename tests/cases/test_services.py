@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.cases.people import CITIZEN, CLERK, COLLEAGUE, DAY, ELSEWHERE, NOW, REVIEWER, SUPERVISOR, officer
 
-from salur.access.policy import SYSTEM, Actor, Refused, policy
+from salur.access.policy import SYSTEM, Actor, Refused
 from salur.cases import selectors, services
 from salur.cases.kinds import kinds
 from salur.cases.models import Case, Note
@@ -41,25 +41,6 @@ def state(case: int) -> tuple[str, int | None, str]:
 def events() -> list[tuple[str, str, str, dict[str, Any]]]:
     rows = Event.objects.order_by("id").values_list("kind", "actor", "case", "detail")
     return [(kind, actor, case, json.loads(detail)) for kind, actor, case, detail in rows]
-
-
-# ---- kinds -----------------------------------------------------------------------------------------------
-
-
-def test_every_kind_has_an_owner_a_clock_and_a_role_above() -> None:
-    roles = set(policy().roles)
-    acting = policy().actions["cases.case_take"].roles
-    assert len(kinds()) == 9
-    for kind in kinds().values():
-        assert {kind.owner, kind.escalates_to} <= roles & acting
-        assert kind.opened_by <= roles | {"anyone"}
-        assert kind.owner != kind.escalates_to
-        assert set(kind.title) == {"id", "en"}
-
-
-def test_only_what_was_read_is_said_to_be_verified() -> None:
-    unverified = {kind.basis.id for kind in kinds().values() if kind.basis.checked_on is None}
-    assert unverified == {"uu-30-2014-77", "per-9-pb-2018"}
 
 
 # ---- open ------------------------------------------------------------------------------------------------
@@ -105,26 +86,29 @@ def test_a_date_of_its_own_is_kept_and_escalates_on_that_date() -> None:
     assert (found.due_at, found.escalates_at) == (NOW + DAY, NOW + DAY)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"kind": "nothing"},
-        {"subject": ""},
-        {"subject": "Siti"},
-        {"subject": "person:" + "3510" * 4},
-        {"evidence": ["Siti was here"]},
-        {"evidence": ["note:" + "3510" * 4]},
-        {"evidence": ["document:4"] * 999},
-        {"region": "Jawa"},
-        {"region": "35.10.01"},
-        {"people": 0},
-        {"due_at": NOW},
-        {"now": NOW + 400 * DAY},
-    ],
-)
-def test_what_cannot_be_a_case_is_told_in_a_sentence(wrong: dict[str, Any]) -> None:
-    with pytest.raises(InputError):
-        opened(**wrong)
+WRONG: list[dict[str, Any]] = [
+    {"kind": "nothing"},
+    {"subject": ""},
+    {"subject": "Siti"},
+    {"subject": "person:" + "3510" * 4},
+    {"evidence": ["Siti was here"]},
+    {"evidence": ["note:" + "3510" * 4]},
+    {"evidence": ["document:4"] * 999},
+    {"region": "Jawa"},
+    {"region": "35.10.01"},
+    {"people": 0},
+    {"due_at": NOW},
+    {"now": NOW + 400 * DAY},
+]
+
+
+def test_what_cannot_be_a_case_is_told_in_a_sentence() -> None:
+    for wrong in WRONG:
+        try:
+            opened(**wrong)
+        except InputError:
+            continue
+        pytest.fail(f"{wrong} was taken")
     assert events() == []
 
 
@@ -132,31 +116,34 @@ def test_digests_are_evidence_too() -> None:
     opened(evidence=["sha256:" + "1" * 64])
 
 
-@pytest.mark.parametrize(
-    ("actor", "kind", "allowed"),
-    [
-        (CITIZEN, "objection", True),
-        (CITIZEN, "unregistered", True),
-        (CITIZEN, "review", False),
-        (CITIZEN, "data_breach", False),
-        (REVIEWER, "review", True),
-        (ELSEWHERE, "review", False),
-        (CLERK, "same_person", True),
-        (CLERK, "recovery", False),
-    ],
-)
-def test_who_may_open_what(actor: Actor, kind: str, allowed: bool) -> None:
-    if allowed:
-        opened(actor=actor, kind=kind)
-    else:
-        with pytest.raises(Refused):
+OPENERS = [
+    (CITIZEN, "objection", True),
+    (CITIZEN, "unregistered", True),
+    (CITIZEN, "review", False),
+    (CITIZEN, "data_breach", False),
+    (REVIEWER, "review", True),
+    (ELSEWHERE, "review", False),
+    (CLERK, "same_person", True),
+    (CLERK, "recovery", False),
+]
+
+
+def test_who_may_open_what() -> None:
+    for actor, kind, allowed in OPENERS:
+        if allowed:
             opened(actor=actor, kind=kind)
+        else:
+            with pytest.raises(Refused):
+                opened(actor=actor, kind=kind)
 
 
 # ---- open many -------------------------------------------------------------------------------------------
 
 
-def test_many_are_opened_with_one_event_and_those_that_are_open_are_left() -> None:
+def test_many_are_opened_with_one_event_and_those_that_are_open_are_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(services, "BATCH_ROWS", 500)  # a case may stand in two batches
     case = taken(kind="missing_fact", subject="family:3", actor=CLERK)
     rows = [NewCase("missing_fact", f"family:{n % 1_200}", "35.10", people=n % 5 + 1) for n in range(1_300)]
     first = services.cases_open_many(now=NOW, actor=SYSTEM, rows=iter(rows))
@@ -254,10 +241,10 @@ def test_a_released_case_goes_back_into_the_queue() -> None:
         services.case_release(now=NOW, actor=SUPERVISOR, case=case)
 
 
-@pytest.mark.parametrize("actor", [ELSEWHERE, CLERK, SUPERVISOR, CITIZEN, officer(9)])
-def test_only_the_role_of_the_queue_in_its_region_takes_a_case(actor: Actor) -> None:
-    with pytest.raises(Refused):
-        services.case_take(now=NOW, actor=actor, case=opened())
+def test_only_the_role_of_the_queue_in_its_region_takes_a_case() -> None:
+    for actor in (ELSEWHERE, CLERK, SUPERVISOR, CITIZEN, officer(9)):
+        with pytest.raises(Refused):
+            services.case_take(now=NOW, actor=actor, case=opened())
 
 
 def test_a_program_takes_nothing_but_may_close() -> None:
@@ -280,18 +267,18 @@ def test_who_opened_it_withdraws_it_and_nobody_else() -> None:
     assert state(on_paper) == ("withdrawn", 1, "")
 
 
-@pytest.mark.parametrize("outcome", ["", "Upheld", "two words", "x" * 41, "ibu.siti"])
-def test_an_outcome_is_one_word(outcome: str) -> None:
+def test_an_outcome_is_one_word() -> None:
     case = taken()
-    with pytest.raises(InputError, match="one word"):
-        services.case_close(now=NOW, actor=REVIEWER, case=case, outcome=outcome)
+    for outcome in ("", "Upheld", "two words", "x" * 41, "ibu.siti"):
+        with pytest.raises(InputError, match="one word"):
+            services.case_close(now=NOW, actor=REVIEWER, case=case, outcome=outcome)
 
 
-@pytest.mark.parametrize("text", ["", " \n", "x" * 4_001])
-def test_a_note_has_a_text_that_fits(text: str) -> None:
+def test_a_note_has_a_text_that_fits() -> None:
     case = taken()
-    with pytest.raises(InputError):
-        services.case_note(now=NOW, actor=REVIEWER, case=case, text=text)
+    for text in ("", " \n", "x" * 4_001):
+        with pytest.raises(InputError):
+            services.case_note(now=NOW, actor=REVIEWER, case=case, text=text)
 
 
 def test_a_case_that_is_not_there_is_a_sentence() -> None:
