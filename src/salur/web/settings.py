@@ -6,7 +6,7 @@
 | SALUR_DATABASE_URL | `postgresql://user:pass@host/name`, `sqlite:////path` | `salur.sqlite3` in SALUR_HOME |
 | SALUR_SECRET_KEY | key for sessions and signatures of the web | a 0600 file in SALUR_HOME, made once |
 | SALUR_HOSTS | host names served, separated by commas | `localhost,127.0.0.1,[::1]` |
-| SALUR_HTTPS | 1: a proxy with TLS stands before us and sets X-Forwarded-Proto | plain HTTP, for this machine alone |
+| SALUR_ORIGIN | the address that browsers show, without a path; passkeys belong to it | `http://localhost:8000` |
 | SALUR_DEMO | 1: invented people; every page says so | |
 | SALUR_LOG_LEVEL | DEBUG, INFO, WARNING or ERROR | WARNING |
 
@@ -26,6 +26,8 @@ from salur.web import database, home
 SECRET_KEY = home.secret_key()
 DEBUG = False
 ALLOWED_HOSTS = os.environ.get("SALUR_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
+SALUR_ORIGIN = os.environ.get("SALUR_ORIGIN", "http://localhost:8000").rstrip("/")
+_SECURE = SALUR_ORIGIN.startswith("https://")  # a proxy with TLS stands before us and sets X-Forwarded-Proto
 SALUR_DEMO = os.environ.get("SALUR_DEMO", "") == "1"
 
 INSTALLED_APPS = [
@@ -105,10 +107,13 @@ SALUR_BODY_MOST_BYTES = 10 * 2**20
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 DATA_UPLOAD_MAX_NUMBER_FILES = 5
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _SECURE
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-
-if os.environ.get("SALUR_HTTPS", "") == "1":
+SESSION_COOKIE_NAME = "__Host-salur" if _SECURE else "salur"
+CSRF_COOKIE_NAME = "__Host-csrf" if _SECURE else "csrf"
+CSRF_TRUSTED_ORIGINS = [SALUR_ORIGIN]
+if _SECURE:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = ["^healthz$"]
@@ -116,10 +121,8 @@ if os.environ.get("SALUR_HTTPS", "") == "1":
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SILENCED_SYSTEM_CHECKS = [
         "security.W021"
-    ]  # to be on the browsers' own list is a decision of the domain's owner
-    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
-    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
-    CSRF_TRUSTED_ORIGINS = [f"https://{name}" for name in ALLOWED_HOSTS]
+    ]  # to be on the browsers' own list is for the domain's owner to decide
+
 AUTH_USER_MODEL = "access.Officer"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {
