@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests import postgres
+from tests.browser import chromium
 from tests.needs import optional
 
 # Tests never touch the databases and settings of whoever runs them.
@@ -81,6 +83,13 @@ def database(database_url: str) -> Iterator[str]:
     """Put an empty database with all tables behind Django in this process; the value is its kind."""
     with _connected(database_url):
         yield "sqlite" if database_url.startswith("sqlite") else "postgres"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium under Playwright, one for the whole run; a test opens and closes pages of its own."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.needs import optional
+from tests.browser import faults_of_accessibility
 
 from salur.commands.demo.small_cells import Column, protected
 
@@ -519,32 +518,12 @@ def test_nothing_is_hidden_without_need() -> None:
 # ---- in a browser ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def browser() -> Any:
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        optional("Chromium is not installed")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        optional("playwright is not installed")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield started
-        started.close()
-
-
 @both
 @pytest.mark.parametrize("width", [320, 1280])
 def test_axe_finds_no_fault_of_accessibility(browser: Any, made: Made, language: str, width: int) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     page = browser.new_page(viewport={"width": width, "height": 800}, bypass_csp=True)
     page.goto(Path(made.report["pages"][language]).as_uri())
-    results = Axe().run(page)
-    faults = [(v["id"], [node["html"][:200] for node in v["nodes"]]) for v in results.response["violations"]]
+    faults = faults_of_accessibility(page)
     page.close()
     assert faults == []
 

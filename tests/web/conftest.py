@@ -1,4 +1,4 @@
-"""The site of the gallery, served as `salur serve` does, and a browser."""
+"""The site of the gallery, served as `salur serve` does; the tools of the stylesheet."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.needs import optional
-from tests.web import browser as browsers
 
 ROOT = Path(__file__).resolve().parents[2]
 STYLES = ROOT / "styles"
@@ -62,9 +60,3 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="package")
 def site_log(site: str) -> Path:
     return Path(os.environ["SALUR_TEST_SITE_LOG"])
-
-
-@pytest.fixture(scope="package")
-def browser() -> Iterator[Any]:
-    with browsers.chromium() as started:
-        yield started

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.web.browser import FIRST_VISIT_BYTES, FIRST_VISIT_REQUESTS, Traffic, faults_of_accessibility
+from tests.browser import FIRST_VISIT_BYTES, FIRST_VISIT_REQUESTS, Traffic, faults_of_accessibility
 
 PATHS = {"id": "/gallery/", "en": "/en/gallery/"}
 both = pytest.mark.parametrize("language", ["id", "en"])

@@ -160,7 +160,7 @@ def test_health_tells_only_whether_the_database_answers(site: str) -> None:
 
 HTTPS = """
 import os
-os.environ |= {"SALUR_HTTPS": "1", "SALUR_HOSTS": "salur.example", "SALUR_DATABASE_URL": "sqlite:////nowhere/x"}
+os.environ |= {"SALUR_ORIGIN": "https://salur.example", "SALUR_HOSTS": "salur.example", "SALUR_DATABASE_URL": "sqlite:////nowhere/x"}
 import salur.web
 salur.web.setup()
 from django.test import Client

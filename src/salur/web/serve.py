@@ -1,7 +1,7 @@
 """`salur serve`: the pages, by gunicorn's threads, on this machine's own address unless another is given.
 
-Before other people can reach it, put a proxy with TLS before it and set SALUR_HOSTS and SALUR_HTTPS=1
-(docs/operate.md). Logs go to standard error as JSON, like all others.
+Before other people can reach it, put a proxy with TLS before it and set SALUR_HOSTS and
+SALUR_ORIGIN (docs/operate.md). Logs go to standard error as JSON, like all others.
 """
 
 from __future__ import annotations

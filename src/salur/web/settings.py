@@ -8,7 +8,6 @@
 | SALUR_KEYS_FILE | keys of protected numbers, mode 0600 | `keys.json` in SALUR_HOME, made by `salur people keys init` |
 | SALUR_HOSTS | host names served, separated by commas | `localhost,127.0.0.1,[::1]` |
 | SALUR_ORIGIN | the address that browsers show, without a path; passkeys belong to it | `http://localhost:8000` |
-| SALUR_HTTPS | 1: a proxy with TLS stands before us and sets X-Forwarded-Proto | plain HTTP, for this machine alone |
 | SALUR_PROXIES | how many reverse proxies of ours stand before us and add X-Forwarded-For | 0 |
 | SALUR_DEMO | 1: invented people; every page says so | |
 | SALUR_LOG_LEVEL | DEBUG, INFO, WARNING or ERROR | WARNING |
@@ -29,6 +28,8 @@ from salur.web import database, home
 SECRET_KEY = home.secret_key()
 DEBUG = False
 ALLOWED_HOSTS = os.environ.get("SALUR_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
+SALUR_ORIGIN = os.environ.get("SALUR_ORIGIN", "http://localhost:8000").rstrip("/")
+_SECURE = SALUR_ORIGIN.startswith("https://")  # a proxy with TLS stands before us and sets X-Forwarded-Proto
 SALUR_DEMO = os.environ.get("SALUR_DEMO", "") == "1"
 
 INSTALLED_APPS = [
@@ -127,8 +128,13 @@ SALUR_BODY_MOST_BYTES = 10 * 2**20
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 DATA_UPLOAD_MAX_NUMBER_FILES = 5
-
-if os.environ.get("SALUR_HTTPS", "") == "1":
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _SECURE
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "__Host-salur" if _SECURE else "salur"
+CSRF_COOKIE_NAME = "__Host-csrf" if _SECURE else "csrf"
+CSRF_TRUSTED_ORIGINS = [SALUR_ORIGIN]
+if _SECURE:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = ["^healthz$"]
@@ -136,13 +142,11 @@ if os.environ.get("SALUR_HTTPS", "") == "1":
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SILENCED_SYSTEM_CHECKS = [
         "security.W021"
-    ]  # to be on the browsers' own list is a decision of the domain's owner
-    CSRF_COOKIE_NAME = "__Host-csrf"
-    CSRF_TRUSTED_ORIGINS = [f"https://{name}" for name in ALLOWED_HOSTS]
+    ]  # to be on the browsers' own list is for the domain's owner to decide
+
+
 # ---- signing in: docs/access.md ------------------------------------------------------------------------------
 
-SALUR_ORIGIN = os.environ.get("SALUR_ORIGIN", "http://localhost:8000").rstrip("/")
-_SECURE = SALUR_ORIGIN.startswith("https://")
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -154,11 +158,6 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 SESSION_ENGINE = "salur.access.sessions"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _SECURE
-SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_NAME = "__Host-salur" if _SECURE else "salur"
-CSRF_TRUSTED_ORIGINS = [SALUR_ORIGIN]
 # Counters of tries and used one-time codes, shared by all processes: one table, whose primary key decides who was
 # first. A cache in memory would count for each process alone, one in files adds without a lock.
 CACHES = {
