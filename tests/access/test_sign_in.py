@@ -17,7 +17,7 @@ from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
-from django.urls import include, path, reverse
+from django.urls import path, reverse
 from django.utils import timezone
 from fido2.utils import websafe_encode
 
@@ -28,6 +28,7 @@ from salur.access.policy import SYSTEM
 from salur.access.software_key import SoftwareKey
 from salur.core.faults import InputError
 from salur.journal.models import Event
+from salur.web import urls as root
 
 ORIGIN = "http://localhost:8000"
 PASSWORD = "kopi tubruk dua gelas"  # noqa: S105
@@ -45,7 +46,7 @@ def a_refusal(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("", include("salur.web.urls")),
+    *root.urlpatterns,
     path("anyone/", a_page, name="test_anyone"),
     path("look/", lambda request: HttpResponse("static"), name="test_untouched"),
     path("officer/", a_page, name="test_officer"),

@@ -23,6 +23,7 @@ from django.http import HttpRequest, HttpResponse  # noqa: E402
 from django.shortcuts import render  # noqa: E402
 from django.urls import path  # noqa: E402
 
+from salur.access.policy import ANYONE, Action, policy  # noqa: E402
 from salur.core.faults import InputError  # noqa: E402
 from salur.web import urls as root  # noqa: E402
 from salur.web import views  # noqa: E402
@@ -85,13 +86,13 @@ urlpatterns: list[Any] = [
     *root.urlpatterns,
     *i18n_patterns(
         path("gallery/", gallery, name="gallery"),
-        path("gallery/kept/", kept, name="kept"),
-        path("gallery/scripted/", scripted),
-        path("gallery/broken/", broken),
-        path("gallery/refused/", refused),
-        path("gallery/cannot/", cannot),
-        path("gallery/throttled/", throttled),
-        path("gallery/<int:number>/", gallery),
+        path("gallery/kept/", kept, name="gallery_kept"),
+        path("gallery/scripted/", scripted, name="gallery_scripted"),
+        path("gallery/broken/", broken, name="gallery_broken"),
+        path("gallery/refused/", refused, name="gallery_refused"),
+        path("gallery/cannot/", cannot, name="gallery_cannot"),
+        path("gallery/throttled/", throttled, name="gallery_throttled"),
+        path("gallery/<int:number>/", gallery, name="gallery_page"),
         prefix_default_language=False,
     ),
 ]
@@ -103,6 +104,7 @@ handler400, handler403, handler404, handler500 = (
 def use() -> None:
     """Put this site behind Django, whichever process this is."""
     settings.ROOT_URLCONF = __name__
+    policy().actions["web.gallery*"] = Action("web.gallery*", frozenset({ANYONE}), "none")
     here = Path(__file__).parent / "templates"
     if here not in settings.TEMPLATES[0]["DIRS"]:
         settings.TEMPLATES[0]["DIRS"].append(here)

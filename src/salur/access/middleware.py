@@ -19,7 +19,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import urlencode
-from django.views.defaults import permission_denied
 
 from salur.access import policy, rows, selectors
 
@@ -62,18 +61,16 @@ class Door:
             return HttpResponseRedirect(reverse("mfa_index"))
         try:
             policy.require_door(actor, action, now=timezone.now())
+        except policy.PasskeyNeeded:
+            return step_up(request)
         except policy.Refused as refused:
-            return self.process_exception(request, refused)
+            raise PermissionDenied(str(refused)) from None
         rows.open_for_request(policy.regions(actor, action))
         return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """A refusal inside a page becomes the page that steps up, or the page that refuses."""
-        if isinstance(error, policy.PasskeyNeeded):
-            return step_up(request)
-        if isinstance(error, policy.Refused):
-            return permission_denied(request, error)
-        return None
+        """Where a page needs the passkey again, it is asked for; the frame tells of other refusals."""
+        return step_up(request) if isinstance(error, policy.PasskeyNeeded) else None
 
 
 def step_up(request: HttpRequest) -> HttpResponseRedirect:
