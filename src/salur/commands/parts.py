@@ -24,11 +24,11 @@ PARTS = {
     "demo": Part("salur.commands.demo:demo", "The main job on one real regency, with a result page."),
     "rules": Part("salur.core.rules.commands:app", "Check, explain and run rulebooks."),
     "population": Part("salur.core.population.commands:app", "Make, describe and verify populations."),
-    "regions": Part(
-        "salur.regions.commands:app", "Provinces to villages, and their codes over time.", database=True
-    ),
     "people": Part(
         "salur.people.commands:app", "Persons and families: keys, enrolment, export.", database=True
+    ),
+    "regions": Part(
+        "salur.regions.commands:app", "Provinces to villages, and their codes over time.", database=True
     ),
     "migrate": Part("salur.commands.migrate:migrate", "Prepare the database, or bring it up to date."),
     "doctor": Part("salur.commands.doctor:doctor", "What is configured, reachable, missing."),
