@@ -5,6 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from tests.people.people import CLERK, ELSEWHERE, KEYS, NOW, SUPERVISOR, TODAY
 
 from salur.access.policy import SYSTEM, Refused
 from salur.core.faults import InputError
+from salur.people import keys as key_file
 from salur.people import services
 from salur.people.bulk import FamilyRow, PersonRow
 from salur.people.exported import Export
@@ -87,3 +92,32 @@ def test_where_it_cannot_be_written_nothing_is_recorded(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         export(tmp_path / "none" / "out.csv")
     assert events() == []
+
+
+def test_the_command(database_url: str, tmp_path: Path) -> None:
+    from salur.access.models import Grant, Officer
+
+    officers = [Officer.objects.create_user(f"{n}@example.id", "Ketut") for n in range(2)]
+    Grant.objects.create(
+        officer=officers[0], role="supervisor", region="35", since=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    home = tmp_path / "home"
+    environment = os.environ | {"SALUR_DATABASE_URL": database_url, "SALUR_HOME": str(home)}
+    environment["SALUR_KEYS_FILE"] = str(tmp_path / "keys")
+    key_file.init(tmp_path / "keys", KEYS.secrets[1])
+
+    def run(officer: Officer, out: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [
+                Path(sys.executable).with_name("salur"), "people", "export", "--purpose", "audit", "--case", "case:5",
+                "--officer", str(officer.id), "--region", "35.10", "--out", str(out), "--json",
+            ],
+            env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    refused = run(officers[1], tmp_path / "out.csv")
+    assert (refused.returncode, refused.stderr) == (3, "You have no right to do this here.\n")
+    assert list(tmp_path.glob("out*")) == []
+    done = json.loads(run(officers[0], tmp_path / "out.csv").stdout)
+    assert done == {"persons": 2, "sha256": hashlib.sha256((tmp_path / "out.csv").read_bytes()).hexdigest()}
+    assert f"officer:{officers[0].id}" in (tmp_path / "out.csv").read_text("utf-8")

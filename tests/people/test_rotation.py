@@ -118,7 +118,7 @@ def test_a_number_set_meanwhile_is_stored_once() -> None:
     newcomer = a_person()
 
     def meanwhile(done: int, total: int) -> None:
-        for nik in (NIKS[1], NIKS[PERSONS]):
+        for nik in NIKS.values():
             with pytest.raises(services.InputError, match="already"):
                 services.identifier_set(
                     actor=SYSTEM, now=NOW, keys=BOTH, owner=f"person:{newcomer}", kind="nik", number=nik

@@ -15,6 +15,7 @@ from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from salur.access import selectors as selectors_of_access
 from salur.access.policy import SYSTEM
 from salur.core.faults import Fault, InputError
 from salur.core.population import catalogue as catalogues
@@ -108,6 +109,33 @@ def enrol(
             bad=result.bad_rows,
         )
         raise InputError([*result.faults, summary])
+
+
+@app.command("export")
+def export(
+    purpose: Annotated[str, typer.Option(help="For what, as named in access.toml: audit, service …")],
+    case: Annotated[str, typer.Option(metavar="CASE", help="The case that asks for it, like case:5.")],
+    officer: Annotated[int, typer.Option(help="Whose copy it is: the number of the officer.")],
+    region: Annotated[str, typer.Option(metavar="CODE", help="The regency, like 35.10.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The CSV file to write; a new one.")],
+    as_json: Json = False,
+) -> None:
+    """Write names and masked NIKs of a regency's people, if the officer may. Every row says whose copy it is."""
+    now = timezone.now()
+    result = services.export_by_name(
+        actor=selectors_of_access.actor(officer, now=now),
+        now=now,
+        keys=key_file.load(),
+        purpose=purpose,
+        case=case,
+        region=region,
+        file=out,
+        mark=secrets.token_bytes(services.MARK_BYTES),
+    )
+    if as_json:
+        typer.echo(json.dumps({"persons": result.persons, "sha256": result.sha256}))
+    else:
+        typer.echo(f"Wrote {result.persons:,} persons to {out}. Keep it only as long as the case needs it.")
 
 
 @contextmanager
