@@ -86,18 +86,29 @@ urlpatterns: list[Any] = [
     *i18n_patterns(
         path("gallery/", gallery, name="gallery"),
         path("gallery/kept/", kept, name="kept"),
-        path("gallery/scripted/", scripted),
-        path("gallery/broken/", broken),
-        path("gallery/refused/", refused),
-        path("gallery/cannot/", cannot),
-        path("gallery/throttled/", throttled),
-        path("gallery/<int:number>/", gallery),
+        path("gallery/scripted/", scripted, name="scripted"),
+        path("gallery/broken/", broken, name="broken"),
+        path("gallery/refused/", refused, name="refused"),
+        path("gallery/cannot/", cannot, name="cannot"),
+        path("gallery/throttled/", throttled, name="throttled"),
+        path("gallery/<int:number>/", gallery, name="gallery"),
         prefix_default_language=False,
     ),
 ]
 handler400, handler403, handler404, handler500 = (
     views.bad_request, views.forbidden, views.not_found, views.failed
 )  # fmt: skip
+
+
+def open_doors() -> None:
+    """The pages of the gallery have no entry in `access.toml`: everyone may see them here."""
+    from salur.access import policy
+
+    actions = policy.policy().actions
+    names = ("gallery", "kept", "scripted", "broken", "refused", "cannot", "throttled")
+    actions |= {
+        f"web.{name}": policy.Action(f"web.{name}", frozenset({policy.ANYONE}), "none") for name in names
+    }
 
 
 def use() -> None:
@@ -111,6 +122,7 @@ def use() -> None:
 if __name__ == "__main__":
     sys.modules["tests.web.gallery"] = sys.modules["__main__"]
     use()
+    open_doors()
     settings.ROOT_URLCONF = "tests.web.gallery"
     from salur.web.serve import serve
 

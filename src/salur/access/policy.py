@@ -17,12 +17,16 @@ from salur.core import toml
 from salur.core.faults import InputError
 
 FILE = Path(__file__).with_name("access.toml")
-ANYONE, SYSTEM_ROLE = "anyone", "system"
+ANYONE, OFFICER, SYSTEM_ROLE = "anyone", "officer", "system"
 SCOPES = ("region", "nation", "none")
 
 
 class Refused(InputError):  # noqa: N818
     """The actor may not do this. The sentence can be shown."""
+
+
+class PasskeyNeeded(Refused):
+    """The actor may do this, after using a passkey again."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,21 @@ class Granted:
 
 
 @dataclass(frozen=True)
+class Opened:
+    """What broken glass opens for an hour: a region, or one subject in it. Reading only."""
+
+    region: str
+    subject: str = ""
+
+    def covers(self, region: str, subject: str) -> bool:
+        """
+        >>> Opened("35.10").covers("35.10", "person:4"), Opened("35.10", "person:4").covers("35.10", "person:5")
+        (True, False)
+        """
+        return self.subject in ("", subject) and Granted("", self.region).covers(region)
+
+
+@dataclass(frozen=True)
 class Actor:
     """Who acts. `ref` goes into events; `passkey_at` is when a passkey was last used in this session."""
 
@@ -51,6 +70,7 @@ class Actor:
     grants: tuple[Granted, ...] = ()
     passkey_at: datetime | None = None
     system: bool = False
+    opened: tuple[Opened, ...] = ()
 
     @property
     def officer_id(self) -> int | None:
@@ -62,8 +82,14 @@ class Actor:
         wanted = frozenset(roles)
         return any(grant.role in wanted and grant.covers(region) for grant in self.grants)
 
+    def has(self, roles: Iterable[str]) -> bool:
+        """Whether one of the roles is granted anywhere."""
+        wanted = frozenset(roles)
+        return any(grant.role in wanted for grant in self.grants)
+
 
 SYSTEM = Actor("system", system=True)
+VISITOR = Actor("visitor")
 
 
 @dataclass(frozen=True)
@@ -75,6 +101,8 @@ class Action:
     scope: str
     passkey: bool = False
     person: bool = False
+    glass: bool = False
+    step: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +113,11 @@ class Policy:
     roles: dict[str, dict[str, str]]  # role → title by language
     purposes: dict[str, dict[str, str]]
     passkey_minutes: int
+    incompatible: tuple[frozenset[str], ...]  # of each set, an officer holds one role at most
+
+    def conflicts(self, role: str) -> frozenset[str]:
+        """The roles that nobody may hold beside this one."""
+        return frozenset().union(*(group for group in self.incompatible if role in group)) - {role}
 
 
 @cache
@@ -99,16 +132,37 @@ def policy() -> Policy:
                 row["scope"],
                 bool(row.get("passkey", False)),
                 bool(row.get("person", False)),
+                bool(row.get("glass", False)),
+                row.get("step", ""),
             )
             for name, row in table["actions"].items()
         },
         {name: dict(row["title"]) for name, row in table["roles"].items()},
         {name: dict(row["title"]) for name, row in table["purposes"].items()},
         table["passkey_minutes"],
+        tuple(frozenset(group) for group in table["incompatible"]["sets"]),
     )
 
 
-def require(actor: Actor, action: str, region: str = "", *, now: datetime | None = None) -> None:
+def action_of_view(name: str) -> str | None:
+    """The entry for a named url: `officers:case` is `officers.case`, a name without a room is `web.<name>`.
+
+    An entry that ends in `*` stands for all names of another's code (Django's admin, allauth). None: no entry.
+
+    >>> action_of_view("admin:index"), action_of_view("nowhere:nothing")
+    ('admin.*', None)
+    """
+    room, _, rest = name.rpartition(":")
+    full = f"{room.replace(':', '.') or 'web'}.{rest}"
+    actions = policy().actions
+    if full in actions:
+        return full
+    return next((entry for entry in actions if entry.endswith("*") and full.startswith(entry[:-1])), None)
+
+
+def require(
+    actor: Actor, action: str, region: str = "", *, now: datetime | None = None, subject: str = ""
+) -> None:
     """Pass, or raise Refused. `region`: where the act takes place, empty for the nation.
 
     Our own programs (`SYSTEM`) may do everything. Raises KeyError for an action that `access.toml` does not know.
@@ -116,24 +170,61 @@ def require(actor: Actor, action: str, region: str = "", *, now: datetime | None
     rule = policy().actions[action]
     if actor.system or ANYONE in rule.roles:
         return
-    if rule.scope == "none":
-        allowed = any(grant.role in rule.roles for grant in actor.grants)
-    else:
-        allowed = actor.within("" if rule.scope == "nation" else region, rule.roles)
-    if not allowed:
+    if not (_granted(actor, rule, region) or _opened(actor, rule, region, subject)):
         raise Refused.of("You have no right to do this here.")
-    if rule.passkey:
-        since = actor.passkey_at
-        if since is None or now is None or now - since > timedelta(minutes=policy().passkey_minutes):
-            raise Refused.of("Use your passkey again before you go on.")
+    _ask_passkey(actor, rule, now)
 
 
-def regions(actor: Actor, action: str) -> tuple[str, ...] | None:
+def require_door(actor: Actor, action: str, *, now: datetime) -> None:
+    """Pass, or raise Refused: may the actor enter this page at all? In which region is asked by what it does."""
+    rule = policy().actions[action]
+    if actor.system or ANYONE in rule.roles:
+        return
+    signed_in = OFFICER in rule.roles and actor.officer_id is not None
+    held = regions(actor, action)
+    if not signed_in and (held == () or (held is not None and rule.scope == "nation")):
+        raise Refused.of("You have no right to do this here.")
+    _ask_passkey(actor, rule, now)
+
+
+def by_glass(actor: Actor, action: str, region: str, subject: str) -> bool:
+    """Whether the actor may do this here only because they broke the glass."""
+    rule = policy().actions[action]
+    return not actor.system and ANYONE not in rule.roles and not _granted(actor, rule, region)
+
+
+def regions(actor: Actor, action: str, subject: str = "") -> tuple[str, ...] | None:
     """The regions in which the actor may do this; None: the whole nation; empty: nowhere."""
     rule = policy().actions[action]
     if actor.system or ANYONE in rule.roles:
         return None
-    held = {grant.region for grant in actor.grants if grant.role in rule.roles}
+    held = {grant.region for grant in actor.grants if OFFICER in rule.roles or grant.role in rule.roles}
+    if rule.glass and actor.has(rule.roles):
+        held |= {opened.region for opened in actor.opened if opened.subject in ("", subject)}
     if "" in held:
         return None
     return tuple(sorted(held))
+
+
+def _granted(actor: Actor, rule: Action, region: str) -> bool:
+    if OFFICER in rule.roles and actor.officer_id is not None:
+        return True
+    if rule.scope == "none":
+        return actor.has(rule.roles)
+    return actor.within("" if rule.scope == "nation" else region, rule.roles)
+
+
+def _opened(actor: Actor, rule: Action, region: str, subject: str) -> bool:
+    return (
+        rule.glass
+        and actor.has(rule.roles)
+        and any(opened.covers(region, subject) for opened in actor.opened)
+    )
+
+
+def _ask_passkey(actor: Actor, rule: Action, now: datetime | None) -> None:
+    since = actor.passkey_at
+    if rule.passkey and (
+        since is None or now is None or now - since > timedelta(minutes=policy().passkey_minutes)
+    ):
+        raise PasskeyNeeded.of("Use your passkey again before you go on.")

@@ -27,6 +27,9 @@ PARTS = {
     "regions": Part(
         "salur.regions.commands:app", "Provinces to villages, and their codes over time.", database=True
     ),
+    "officers": Part(
+        "salur.access.commands:app", "Officers, their roles and how they sign in.", database=True
+    ),
     "serve": Part("salur.web.serve:serve", "Serve the pages on this machine.", database=True),
     "migrate": Part("salur.commands.migrate:migrate", "Prepare the database, or bring it up to date."),
     "doctor": Part("salur.commands.doctor:doctor", "What is configured, reachable, missing."),

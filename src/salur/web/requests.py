@@ -85,6 +85,19 @@ def language(get_response: Answer) -> Answer:
     return answer
 
 
+def scripted(get_response: Answer) -> Answer:
+    """Scripts of our own static files for pages of packages that need them: passkeys, the administration."""
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        name = request.resolver_match.view_name if request.resolver_match else ""
+        if name.startswith(settings.SALUR_SCRIPTED):
+            views.open_to_scripts(response)
+        return response
+
+    return answer
+
+
 class Sentences:
     """An act that a service refuses becomes a page that says why: 403 for a right, 422 for anything else."""
 

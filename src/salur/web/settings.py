@@ -7,6 +7,7 @@
 | SALUR_SECRET_KEY | key for sessions and signatures of the web | a 0600 file in SALUR_HOME, made once |
 | SALUR_HOSTS | host names served, separated by commas | `localhost,127.0.0.1,[::1]` |
 | SALUR_ORIGIN | the address that browsers show, without a path; passkeys belong to it | `http://localhost:8000` |
+| SALUR_PROXIES | how many reverse proxies of ours stand before us and add X-Forwarded-For | 0 |
 | SALUR_DEMO | 1: invented people; every page says so | |
 | SALUR_LOG_LEVEL | DEBUG, INFO, WARNING or ERROR | WARNING |
 
@@ -22,6 +23,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 
 from salur.web import database, home
+from salur.web.words import WITH_PAGES
 
 SECRET_KEY = home.secret_key()
 DEBUG = False
@@ -31,9 +33,16 @@ _SECURE = SALUR_ORIGIN.startswith("https://")  # a proxy with TLS stands before 
 SALUR_DEMO = os.environ.get("SALUR_DEMO", "") == "1"
 
 INSTALLED_APPS = [
-    "django.contrib.staticfiles",
+    "salur.access.apps.OperatorConfig",
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "salur.journal",
     "salur.access",
     "salur.regions",
@@ -47,14 +56,21 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "salur.web.requests.around",
+    "salur.access.middleware.closed_rows",
     "django.middleware.security.SecurityMiddleware",
     "salur.web.staticfiles.Middleware",
     "csp.middleware.CSPMiddleware",
+    "salur.web.requests.scripted",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "salur.web.requests.language",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "salur.web.requests.Sentences",
+    "salur.access.middleware.Door",  # inside Sentences: it leads to the passkey where one is needed
 ]
 ROOT_URLCONF = "salur.web.urls"
 WSGI_APPLICATION = "salur.web.wsgi.application"
@@ -65,7 +81,7 @@ TEMPLATES = [
     {
         "NAME": "jinja",
         "BACKEND": "django.template.backends.jinja2.Jinja2",
-        "DIRS": [PACKAGE / room / "templates" for room in ("web", "public", "citizens", "officers")],
+        "DIRS": [PACKAGE / room / "templates" for room in WITH_PAGES],
         "APP_DIRS": False,
         "OPTIONS": {"environment": "salur.web.jinja.environment"},
     },
@@ -74,7 +90,13 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [PACKAGE / "web" / "django_templates"],
         "APP_DIRS": True,
-        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
     },
 ]
 
@@ -98,6 +120,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+SALUR_SCRIPTED = ("account_login", "account_reauthenticate", "mfa_", "admin:")  # names of pages with scripts
 X_FRAME_OPTIONS = "DENY"
 # Other sites learn nothing of where someone came from. Not no-referrer: with it browsers send forms with
 # `Origin: null`, which the protection of forms must refuse.
@@ -119,9 +142,51 @@ if _SECURE:
     SECURE_REDIRECT_EXEMPT = ["^healthz$"]
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-    SILENCED_SYSTEM_CHECKS = [
-        "security.W021"
-    ]  # to be on the browsers' own list is for the domain's owner to decide
+    # To be on the browsers' own list is for the domain's owner to decide.
+    SILENCED_SYSTEM_CHECKS = ["security.W021"]
+
+# ---- signing in: docs/access.md ------------------------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+SESSION_ENGINE = "salur.access.sessions"
+# Counters of tries and used one-time codes, shared by all processes: one table, whose primary key decides who was
+# first. A cache in memory would count for each process alone, one in files adds without a lock.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "access_cache",
+        "OPTIONS": {"MAX_ENTRIES": 50_000},
+    }
+}
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "salur.access.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = [
+    "email*",
+    "password1*",
+]  # nobody signs up; allauth reads from it that there is no user name
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True  # the session's own end counts, not the browser's
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ALLAUTH_TRUSTED_PROXY_COUNT = int(os.environ.get("SALUR_PROXIES", "0"))
+MFA_ADAPTER = "salur.access.adapters.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_FORMS = {"add_webauthn": "salur.access.forms.AddPasskeyForm"}
 
 AUTH_USER_MODEL = "access.Officer"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from django.conf.urls.i18n import i18n_patterns
+from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from salur.web import views
@@ -14,7 +15,9 @@ FACES = ("public", "citizens", "officers")
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", views.health, name="health"),
     path("robots.txt", views.robots, name="robots"),
+    path("admin/", admin.site.urls),
     *i18n_patterns(
+        path("", include("salur.access.urls")),
         *(path("", include(f"salur.{face}.urls")) for face in FACES if find_spec(f"salur.{face}.urls")),
         prefix_default_language=False,
     ),

@@ -1,0 +1,141 @@
+"""Rows by region as a second wall: row-level security of PostgreSQL. On SQLite every function here does nothing.
+
+The first wall is the policy in Python; this one holds when a query forgets to ask it. A protected table (migration
+operation `protect`) shows and takes only rows whose column `region` lies in the regions of the connection's setting
+`salur.regions`:
+
+| setting | rows |
+|---|---|
+| `*` | all: our own programs (command line, worker, tests) |
+| `35.10,36` | those regions and all below them: the same rule as `policy.Granted.covers` |
+| empty or never set | none: what a request of the web starts with |
+
+In a request the regions are opened by the page's entry in `access.toml` (`access.middleware`), or for a while by
+`limited_to`. A province needs no list of its regencies: the first parts of a code name what it lies in, also
+for codes that are retired. The setting is read once a query (a sub-select), not once a row.
+
+PostgreSQL does not apply this to superusers and roles with BYPASSRLS (`bypassed`), and takes no `COPY … FROM` into a
+protected table from anybody else: copy into a temporary table and insert from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from django.db import connection, migrations, transaction
+
+from salur.access import policy
+
+ALL, NONE = "*", ""
+_in_request: ContextVar[bool] = ContextVar("salur_in_request", default=False)
+_POLICY = "in_salur_regions"
+_HELD = "(SELECT current_setting('salur.regions', true))"
+_HELD_LIST = "(SELECT string_to_array(current_setting('salur.regions', true), ','))::text[]"
+_PROVINCE = "split_part(region, '.', 1)"
+_REGENCY = f"{_PROVINCE} || '.' || split_part(region, '.', 2)"
+_RULE = f"{_HELD} = '{ALL}' OR {_REGENCY} = ANY ({_HELD_LIST}) OR {_PROVINCE} = ANY ({_HELD_LIST})"
+
+
+def protect(table: str) -> migrations.RunPython:
+    """A migration operation: row-level security on the table's text column `region`, for its owner too."""
+
+    def forward(_apps: Any, editor: Any) -> None:
+        if editor.connection.vendor == "postgresql":
+            name = editor.quote_name(table)
+            editor.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
+            editor.execute(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
+            editor.execute(f"CREATE POLICY {_POLICY} ON {name} USING ({_RULE}) WITH CHECK ({_RULE})")
+
+    def backward(_apps: Any, editor: Any) -> None:
+        if editor.connection.vendor == "postgresql":
+            name = editor.quote_name(table)
+            editor.execute(f"DROP POLICY {_POLICY} ON {name}")
+            editor.execute(f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY")
+            editor.execute(f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY")
+
+    return migrations.RunPython(forward, backward)
+
+
+@contextmanager
+def limited_to(actor: policy.Actor, action: str, subject: str = "") -> Iterator[None]:
+    """Within a transaction, the rows are those of the regions in which the actor may do this."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    nested = connection.in_atomic_block
+    with transaction.atomic():
+        before = _set(_text(policy.regions(actor, action, subject)), local=True)
+        yield
+        if nested:  # otherwise the end of the transaction does it; a failure is undone with its savepoint
+            _set(before, local=True)
+
+
+@contextmanager
+def closed_request() -> Iterator[None]:
+    """A request of the web: no rows until they are opened. Asks the database nothing if it is closed already."""
+    token = _in_request.set(True)
+    before = _of_connection()
+    try:
+        _of_session(NONE)
+        yield
+        _of_session(NONE if before is None else before)
+    finally:
+        _in_request.reset(token)
+
+
+def open_for_request(regions: Iterable[str] | None) -> None:
+    """Until the end of the request the rows are those of these regions; None: all."""
+    if connection.vendor == "postgresql":
+        connection.ensure_connection()
+        _of_session(_text(regions))
+
+
+def when_connected(**signal: Any) -> None:
+    """A new connection shows all rows to our own programs and none to a request of the web."""
+    new = signal["connection"]
+    if new.vendor == "postgresql" and new.alias == "default":
+        new.salur_regions = NONE
+        if not _in_request.get():
+            _of_session(ALL)
+
+
+def bypassed() -> bool:
+    """Whether PostgreSQL ignores this wall for the role that we are connected as."""
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def _text(regions: Iterable[str] | None) -> str:
+    return ALL if regions is None else ",".join(regions)
+
+
+def _of_connection() -> str | None:
+    """What the session of the connection shows now; None if there is no connection."""
+    if connection.vendor != "postgresql" or connection.connection is None:
+        return None
+    return getattr(connection, "salur_regions", NONE)
+
+
+def _of_session(regions: str) -> None:
+    before = _of_connection()
+    if before is not None and before != regions:
+        _set(regions, local=False)
+        connection.salur_regions = regions  # type: ignore[attr-defined]
+
+
+def _set(regions: str, *, local: bool) -> str:
+    """Set the regions for the transaction or the session; returns what they were."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('salur.regions', true), set_config('salur.regions', %s, %s)",
+            [regions, local],
+        )
+        row = cursor.fetchone()
+    return (row and row[0]) or NONE

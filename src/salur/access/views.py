@@ -1,0 +1,43 @@
+"""The page behind an invitation. All other pages of signing in are allauth's (`urls.py`)."""
+
+from __future__ import annotations
+
+from allauth.account.internal.flows.reauthentication import reauthenticate_by_password
+from django.contrib.auth import login
+from django.contrib.auth.forms import SetPasswordForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+from fido2.utils import websafe_decode
+
+from salur.access import selectors, services
+from salur.access.models import Officer
+
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+@never_cache
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """Choose a password, or a passkey alone; then the second factor is set up."""
+    try:
+        raw = websafe_decode(token)
+    except ValueError:
+        raw = b""
+    found = selectors.invitation(raw, now=timezone.now())
+    if found is None:
+        return render(request, "access/invitation_over.html", status=410)
+    form = SetPasswordForm(found.officer, request.POST or None)
+    passkey = "passkey" in request.POST
+    if request.method == "GET" or not (passkey or form.is_valid()):
+        return render(request, "access/invitation.html", {"form": form, "officer": found.officer})
+    password = None if passkey else form.cleaned_data["new_password1"]
+    officer = services.invitation_use(now=timezone.now(), token=raw, password=password)
+    login(request, Officer.objects.get(id=officer), backend=BACKEND)
+    if not passkey:
+        reauthenticate_by_password(request)  # it was typed just now
+    return redirect("mfa_add_webauthn" if passkey else "mfa_index")
