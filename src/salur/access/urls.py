@@ -14,5 +14,6 @@ urlpatterns = [
     path("akun/pastikan/", account.reauthenticate, name="account_reauthenticate"),
     path("akun/sandi/", account.password_change, name="account_change_password"),
     path("akun/kunci/", include("allauth.mfa.urls")),
+    path("undangan/", views.invited, name="access_invited"),
     path("undangan/<str:token>/", views.invitation, name="access_invitation"),
 ]

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 from fido2.utils import websafe_decode
 
 from salur.access import selectors, services
@@ -19,25 +19,47 @@ from salur.access.models import Officer
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
+TOKEN = "invitation"  # noqa: S105 - in the session, so that no page that could fail has the token in its address
+
+
+@never_cache
+@require_GET
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """The link: remember the token and go to a page without it."""
+    if selectors.invitation(_raw(token), now=timezone.now()) is None:
+        return _over(request)
+    request.session[TOKEN] = token
+    return redirect("access_invited")
+
+
 @never_cache
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
-def invitation(request: HttpRequest, token: str) -> HttpResponse:
+def invited(request: HttpRequest) -> HttpResponse:
     """Choose a password, or a passkey alone; then the second factor is set up."""
-    try:
-        raw = websafe_decode(token)
-    except ValueError:
-        raw = b""
+    raw = _raw(request.session.get(TOKEN, ""))
     found = selectors.invitation(raw, now=timezone.now())
     if found is None:
-        return render(request, "access/invitation_over.html", status=410)
+        return _over(request)
     form = SetPasswordForm(found.officer, request.POST or None)
     passkey = "passkey" in request.POST
     if request.method == "GET" or not (passkey or form.is_valid()):
         return render(request, "access/invitation.html", {"form": form, "officer": found.officer})
     password = None if passkey else form.cleaned_data["new_password1"]
     officer = services.invitation_use(now=timezone.now(), token=raw, password=password)
+    request.session.flush()
     login(request, Officer.objects.get(id=officer), backend=BACKEND)
     if not passkey:
         reauthenticate_by_password(request)  # it was typed just now
     return redirect("mfa_add_webauthn" if passkey else "mfa_index")
+
+
+def _raw(token: str) -> bytes:
+    try:
+        return websafe_decode(token)
+    except ValueError:
+        return b""
+
+
+def _over(request: HttpRequest) -> HttpResponse:
+    return render(request, "access/invitation_over.html", status=410)
