@@ -59,8 +59,6 @@ MIDDLEWARE = [
     "salur.access.middleware.closed_rows",
     "django.middleware.security.SecurityMiddleware",
     "salur.web.staticfiles.Middleware",
-    "csp.middleware.CSPMiddleware",
-    "salur.web.requests.scripted",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "salur.web.requests.language",
     "django.middleware.common.CommonMiddleware",

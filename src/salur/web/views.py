@@ -11,7 +11,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from csp.constants import SELF
 from django.conf import settings
 from django.db import connection
 from django.db.utils import DatabaseError
@@ -26,6 +25,7 @@ from salur.core.faults import InputError
 from salur.web.words import sentences
 
 View = Callable[..., HttpResponseBase]
+SCRIPTED = "salur_scripted"  # on a response; salur.web.requests reads it
 log = logging.getLogger("salur.requests")
 _LAST_WORDS = b"""<!doctype html><html lang="id"><meta charset="utf-8"><title>Salur</title>
 <h1>Ada kesalahan pada layanan ini</h1><p>Coba lagi beberapa menit lagi. Data Anda tidak berubah.</p>
@@ -55,15 +55,10 @@ def with_script(view: View) -> View:
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = view(request, *args, **kwargs)
-        open_to_scripts(response)
+        setattr(response, SCRIPTED, True)
         return response
 
     return answer
-
-
-def open_to_scripts(response: HttpResponseBase) -> None:
-    """For django-csp, which reads it when the response goes out."""
-    response._csp_update = {"script-src": [SELF], "connect-src": [SELF]}  # type: ignore[attr-defined]
 
 
 # ---- errors ------------------------------------------------------------------------------------------------
