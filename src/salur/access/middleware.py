@@ -15,7 +15,7 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import get_resolver, reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import urlencode
@@ -69,8 +69,18 @@ class Door:
         return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Where a page needs the passkey again, it is asked for; the frame tells of other refusals."""
-        return step_up(request) if isinstance(error, policy.PasskeyNeeded) else None
+        """A refusal inside a page becomes the page that steps up, or the page that refuses."""
+        if isinstance(error, policy.PasskeyNeeded):
+            return step_up(request)
+        if isinstance(error, policy.Refused):
+            return self._refused(request, error)
+        return None
+
+    @staticmethod
+    def _refused(request: HttpRequest, error: policy.Refused) -> HttpResponse:
+        """The page for 403 that the root of all addresses names."""
+        handler: Callable[..., HttpResponse] = get_resolver().resolve_error_handler(403)
+        return handler(request, exception=error)
 
 
 def step_up(request: HttpRequest) -> HttpResponseRedirect:

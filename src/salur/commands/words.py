@@ -130,7 +130,7 @@ def _in_pages(package: Path) -> Iterator[tuple[str, str]]:
     from jinja2 import nodes
 
     environment = jinja2.Environment(autoescape=True)
-    for path in sorted(package.glob("*/templates/**/*.html")):
+    for path in sorted(p for room in words.WITH_PAGES for p in package.glob(f"{room}/templates/**/*.html")):
         name = f"src/{path.relative_to(package.parent).as_posix()}"
         for call in environment.parse(path.read_text("utf-8")).find_all(nodes.Call):
             if isinstance(call.node, nodes.Name) and call.node.name in ("_", "html"):

@@ -20,6 +20,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import override
 
+from salur.web.batik import kawung
 from salur.web.pages import WRITERS, Writer
 from salur.web.words import LANGUAGES, gettext, html, language
 
@@ -38,7 +39,8 @@ def environment(**options: Any) -> jinja2.Environment:
         _=gettext,
         html=html,
         url=url,
-        static=static,
+        static=lru_cache(maxsize=64)(static),  # names do not change while we run
+        kawung=kawung,
         page_language=language,
         home=lambda: HOME[language()],
         other_languages=other_languages,

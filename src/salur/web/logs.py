@@ -60,6 +60,19 @@ class JsonFormatter(_JsonFormatter):
         return {mask(str(key)): _masked(value) for key, value in log_data.items()}
 
 
+class WithoutAddress(logging.Filter):
+    """Django names the address of a page in its warnings; an address may hold a code. The route says enough."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        request: Any = getattr(record, "request", None)
+        path = getattr(request, "path", None)
+        if path is not None and isinstance(record.args, tuple):
+            match = getattr(request, "resolver_match", None)
+            route = f"/{match.route}" if match else "(no page)"
+            record.args = tuple(route if value == path else value for value in record.args)
+        return True
+
+
 def _request_id() -> str:
     """The id of the request that is being answered; none in a program that answers none."""
     requests: Any = sys.modules.get("salur.web.requests")

@@ -11,7 +11,10 @@ import secrets
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import cache
 
+from csp.constants import SELF
+from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -46,6 +49,7 @@ def around(get_response: Answer) -> Answer:
             response.headers["X-Request-ID"] = current_id()
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)
+            response.headers.setdefault("Content-Security-Policy", _contents(_has_script(request, response)))
             if "Cache-Control" not in response.headers:
                 response.headers["Cache-Control"] = "no-store"
             route = getattr(request.resolver_match, "route", "") if request.resolver_match else ""
@@ -58,6 +62,18 @@ def around(get_response: Answer) -> Answer:
             _request_id.reset(given)
 
     return answer
+
+
+@cache
+def _contents(scripts: bool) -> str:
+    """What a page may hold, made once from the settings; with scripts of our own static files where it needs them."""
+    return build_policy(update={"script-src": [SELF], "connect-src": [SELF]} if scripts else None)
+
+
+def _has_script(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """A view says so by `with_script`; pages of packages are named in the settings."""
+    name = request.resolver_match.view_name if request.resolver_match else ""
+    return hasattr(response, views.SCRIPTED) or name.startswith(settings.SALUR_SCRIPTED)
 
 
 def _too_large(request: HttpRequest) -> HttpResponse | None:

@@ -24,6 +24,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 
 from salur.web import database, home
+from salur.web.words import WITH_PAGES
 
 SECRET_KEY = home.secret_key()
 DEBUG = False
@@ -59,7 +60,6 @@ MIDDLEWARE = [
     "salur.access.middleware.closed_rows",
     "django.middleware.security.SecurityMiddleware",
     "salur.web.staticfiles.Middleware",
-    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "salur.web.requests.language",
     "django.middleware.common.CommonMiddleware",
@@ -67,9 +67,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "salur.web.requests.Sentences",
     "allauth.account.middleware.AccountMiddleware",
-    "salur.access.middleware.Door",
+    "salur.web.requests.Sentences",
+    "salur.access.middleware.Door",  # inside Sentences: it leads to the passkey where one is needed
 ]
 ROOT_URLCONF = "salur.web.urls"
 WSGI_APPLICATION = "salur.web.wsgi.application"
@@ -80,7 +80,7 @@ TEMPLATES = [
     {
         "NAME": "jinja",
         "BACKEND": "django.template.backends.jinja2.Jinja2",
-        "DIRS": [PACKAGE / room / "templates" for room in ("web", "public", "citizens", "officers")],
+        "DIRS": [PACKAGE / room / "templates" for room in WITH_PAGES],
         "APP_DIRS": False,
         "OPTIONS": {"environment": "salur.web.jinja.environment"},
     },
@@ -119,6 +119,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+SALUR_SCRIPTED = ("account_login", "account_reauthenticate", "mfa_", "admin:")  # names of pages with scripts
 X_FRAME_OPTIONS = "DENY"
 # Other sites learn nothing of where someone came from. Not no-referrer: with it browsers send forms with
 # `Origin: null`, which the protection of forms must refuse.
@@ -140,10 +141,8 @@ if _SECURE:
     SECURE_REDIRECT_EXEMPT = ["^healthz$"]
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-    SILENCED_SYSTEM_CHECKS = [
-        "security.W021"
-    ]  # to be on the browsers' own list is for the domain's owner to decide
-
+    # To be on the browsers' own list is for the domain's owner to decide.
+    SILENCED_SYSTEM_CHECKS = ["security.W021"]
 
 # ---- signing in: docs/access.md ------------------------------------------------------------------------------
 
@@ -210,7 +209,8 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "salur.web.logs.JsonFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "filters": {"addresses": {"()": "salur.web.logs.WithoutAddress"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["addresses"]}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("SALUR_LOG_LEVEL", "WARNING").upper()},
     # Django's own handlers would write lines that are neither JSON nor masked.
     "loggers": {"django": {"handlers": [], "propagate": True}},

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from csp.constants import SELF
-from csp.decorators import csp_update
 from django.conf import settings
 from django.db import connection
 from django.db.utils import DatabaseError
@@ -27,6 +25,7 @@ from salur.core.faults import InputError
 from salur.web.words import sentences
 
 View = Callable[..., HttpResponseBase]
+SCRIPTED = "salur_scripted"  # on a response; salur.web.requests reads it
 log = logging.getLogger("salur.requests")
 _LAST_WORDS = b"""<!doctype html><html lang="id"><meta charset="utf-8"><title>Salur</title>
 <h1>Ada kesalahan pada layanan ini</h1><p>Coba lagi beberapa menit lagi. Data Anda tidak berubah.</p>
@@ -52,7 +51,14 @@ def published(seconds: int) -> Callable[[View], View]:
 
 def with_script(view: View) -> View:
     """Scripts from our own static files, and answers to them from our own pages."""
-    return csp_update({"script-src": SELF, "connect-src": SELF})(view)
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = view(request, *args, **kwargs)
+        setattr(response, SCRIPTED, True)
+        return response
+
+    return answer
 
 
 # ---- errors ------------------------------------------------------------------------------------------------
@@ -63,7 +69,7 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _error(request, 403)
+    return refused(request, exception) if isinstance(exception, Refused) else _error(request, 403)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from salur.core.faults import InputError
 
 CATALOGUE = Path(__file__).resolve().parents[1] / "locale" / "id" / "LC_MESSAGES" / "salur.po"
+WITH_PAGES = ("web", "public", "citizens", "officers")  # rooms whose templates are Jinja2
 Language = Literal["en", "id"]
 LANGUAGES: tuple[Language, ...] = ("id", "en")
 

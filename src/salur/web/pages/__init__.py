@@ -18,6 +18,7 @@ from markupsafe import Markup
 from salur.core import toml
 from salur.core.population.catalogue import Text, text
 from salur.core.rules.aloud import Words
+from salur.web.batik import kawung
 from salur.web.pages.charts import tenths
 
 LANGUAGES = ("id", "en")
@@ -83,6 +84,7 @@ def render(template: str, writer: Writer, **values: Any) -> str:
     """A page in one language. A name that the template uses and nobody gave is an error, never a gap."""
     return _environment().get_template(template).render(
         stylesheet=stylesheet,
+        kawung=kawung,
         t=writer.say,
         number=writer.number,
         share=writer.share,
