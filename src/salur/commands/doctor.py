@@ -131,9 +131,17 @@ def _database() -> Iterator[Finding]:
             f"it cannot be reached ({why}); see SALUR_DATABASE_URL in docs/how-to/engineer.md.",
         )
         return
-    place = f"{connection.vendor}, {connection.settings_dict['NAME']}"
+    from salur.access.rows import bypassed
+
+    place, superuser = f"{connection.vendor}, {connection.settings_dict['NAME']}", bypassed()
     connection.close()
     yield Finding("Database", "ok", f"{place} is reachable.")
+    if superuser:
+        yield Finding(
+            "Database",
+            "missing",
+            "connected as a superuser, whom row-level security does not bind; see docs/access.md.",
+        )
     if waiting:
         yield Finding("Tables", "missing", "not up to date; run `salur migrate`.")
     else:
