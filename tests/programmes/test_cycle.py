@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +227,25 @@ def test_a_decree_cannot_spend_more_than_a_ceiling(staffed: Office) -> None:
         sign(office, cycle_id)
     assert Cycle.objects.get(id=cycle_id).state == Cycle.State.DECIDED
     assert not Budget.objects.exclude(reserved=0).exists()
+
+
+def test_a_number_and_a_ceiling_of_a_day_are_used_once(staffed: Office) -> None:
+    office = staffed
+    first, second = office.decided("sembako"), office.decided()
+    prepare(office, first)
+    with pytest.raises(InputError, match="has this number"):
+        services.decree_prepare(
+            now=office.now,
+            actor=SIGNER,
+            cycle_id=second,
+            number=f"SK {first}",
+            folder=office.folder / "decrees",
+        )
+    with pytest.raises(InputError, match="on that day already"):
+        services.ceiling_set(
+            now=office.now, actor=SUPERVISOR, programme="pkh", period="2026-Q4", amount=1, since=date(2026, 1, 1),
+            basis="DIPA 2026",
+        )  # fmt: skip
 
 
 def test_a_stopped_unit_is_due_nothing_until_another_officer_resumes_it(staffed: Office) -> None:

@@ -10,7 +10,8 @@ import hashlib
 import json
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -109,10 +110,11 @@ def ceiling_set(
     require(actor, "programmes.ceiling_set", region, now=now)
     if amount < 0:
         raise InputError.of("A ceiling cannot be negative.")
-    Ceiling.objects.create(
-        programme=programme, period=period, region=region, amount=amount, since=since, basis=basis,
-        set_by=actor.ref, set_at=now,
-    )  # fmt: skip
+    with _refusing("This ceiling was set on that day already."):
+        Ceiling.objects.create(
+            programme=programme, period=period, region=region, amount=amount, since=since, basis=basis,
+            set_by=actor.ref, set_at=now,
+        )  # fmt: skip
     try:
         with transaction.atomic():
             budget, fresh = Budget.objects.get_or_create(
@@ -173,11 +175,12 @@ def cycle_open(
             "path": str(population.path.resolve()), "reference_date": population.reference_date, "added_at": now,
         },
     )  # fmt: skip
-    cycle = Cycle.objects.create(
-        programme=version.programme, period=period, number=0 if last is None else last + 1, regions=wanted,
-        version=version, population=folder, reference_date=population.reference_date, opened_by=actor.ref,
-        opened_at=now, audit_seed=secrets.token_bytes(32),
-    )  # fmt: skip
+    with _refusing("This period has a cycle already; what comes later is a supplement."):
+        cycle = Cycle.objects.create(
+            programme=version.programme, period=period, number=0 if last is None else last + 1, regions=wanted,
+            version=version, population=folder, reference_date=population.reference_date, opened_by=actor.ref,
+            opened_at=now, audit_seed=secrets.token_bytes(32),
+        )  # fmt: skip
     duty_take(now=now, actor=actor, cycle_id=cycle.id, duty=Duty.Kind.OPEN)
     record(
         now=now, actor=actor.ref, kind="programmes.cycle_opened", subject=f"cycle:{cycle.id}",
@@ -530,13 +533,14 @@ def decree_prepare(*, now: datetime, actor: Actor, cycle_id: int, number: str, f
         raise InputError.of("Only a cycle that is decided and not yet decreed can be decreed.")
     ask("programmes.decree", f"cycle:{cycle.id}")
     made = decrees.write(cycle=cycle, number=number, now=now, folder=folder)
-    decree, _ = Decree.objects.update_or_create(
-        cycle=cycle,
-        defaults={
-            "number": number, "units": made.units, "amount": made.amount, "statement": made.statement,
-            "digest": made.digest, "list_path": str(made.list), "pdf_path": str(made.pdf), "prepared_at": now,
-        },
-    )  # fmt: skip
+    with _refusing("Another decree has this number."):
+        decree, _ = Decree.objects.update_or_create(
+            cycle=cycle,
+            defaults={
+                "number": number, "units": made.units, "amount": made.amount, "statement": made.statement,
+                "digest": made.digest, "list_path": str(made.list), "pdf_path": str(made.pdf), "prepared_at": now,
+            },
+        )  # fmt: skip
     record(now=now, actor=actor.ref, kind="programmes.decree_prepared", subject=f"cycle:{cycle.id}",
            detail={"units": made.units, "amount": made.amount, "digest": made.digest.hex()})  # fmt: skip
     return decree.id
@@ -656,6 +660,16 @@ def standing_lift(*, now: datetime, actor: Actor, standing_id: int, case: str = 
 
 
 # ---- within ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _refusing(template: str) -> Iterator[None]:
+    """What a constraint of the database refuses, as a sentence."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError:
+        raise InputError.of(template) from None
 
 
 def _one(model: type[M], id_: int) -> M:
