@@ -198,6 +198,8 @@ def test_a_later_table_merges_more_and_never_less(history: list[People]) -> None
             for region, names in itertools.product(regions, groups):
                 found = later.find(region, names[0])
                 assert found is not None
+                if len(found[0].regions[0]) < len(region):
+                    continue  # held by a row above by now, which is looked at itself
                 assert found == later.find(regions[0], names[-1])
 
 
