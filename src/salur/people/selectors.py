@@ -221,5 +221,6 @@ def birth_dates_of(
         rows = within(_valid(Membership.objects.filter(family_id__in=some), on), regions)
         living = rows.filter(person__birth_date__lte=born_by, person__died_on__isnull=True)
         for family_id, day in living.values_list("family_id", "person__birth_date"):
-            found.setdefault(family_id, set()).add(day)
+            if day is not None:
+                found.setdefault(family_id, set()).add(day)
     return {family_id: sorted(days) for family_id, days in found.items()}

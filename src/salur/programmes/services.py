@@ -741,7 +741,7 @@ def _claim_codes_issue(
         ]
     ClaimCode.objects.bulk_create(rows, batch_size=CLAIMS_AT_ONCE)
     if rows:
-        digest = hashlib.sha256(b"".join(sorted(row.index for row in rows))).hexdigest()
+        digest = hashlib.sha256(b"".join(sorted(bytes(row.index) for row in rows))).hexdigest()
         record(now=now, actor=actor.ref, kind="programmes.claim_codes_issued", subject=f"cycle:{cycle.id}",
                detail={"codes": len(rows), "families": len(known), "digest": digest})  # fmt: skip
     return len(rows)
