@@ -265,20 +265,17 @@ def family_decisions(family_id: int, programme: str = "", period: str = "") -> l
             cursor.execute(_ALL, [family_id])
         rows = cursor.fetchall()
     if connection.vendor == "sqlite":
-        return [FamilyDecision._make(_dated(row)) for row in rows]
+        return [FamilyDecision._make(_in_utc(row)) for row in rows]
     return [FamilyDecision._make(row) for row in rows]
 
 
-_MOMENTS, _DAYS = (7, 13), (9, 16)
+_MOMENTS = (7, 13)
 
 
-def _dated(row: tuple[Any, ...]) -> list[Any]:
-    """SQLite keeps moments (UTC) and days as text."""
+def _in_utc(row: tuple[Any, ...]) -> list[Any]:
+    """SQLite keeps moments without a zone, in UTC."""
     values = list(row)
     for place in _MOMENTS:
         if values[place]:
-            values[place] = datetime.fromisoformat(values[place]).replace(tzinfo=UTC)
-    for place in _DAYS:
-        if values[place]:
-            values[place] = date.fromisoformat(values[place])
+            values[place] = values[place].replace(tzinfo=UTC)
     return values
