@@ -98,6 +98,11 @@ class Keys:
         """The index under every version held: a table may be half-way between two."""
         return [self.index(kind, text, version) for version in self.versions]
 
+    def digest(self, purpose: str, text: str, version: int | None = None) -> bytes:
+        """A keyed digest of any text, under a key of its own for each purpose (not SEARCH, nor "seal")."""
+        key = self._key(self.current if version is None else version, purpose, INDEX_BYTES)
+        return hmac.digest(key, text.encode(), "sha256")
+
     def _seal(self, version: int) -> AESSIV:
         if version not in self._seals:
             self._seals[version] = AESSIV(self._key(version, "seal", SEAL_KEY_BYTES))

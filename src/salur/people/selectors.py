@@ -210,3 +210,17 @@ def families_of(person_ids: Iterable[int], on: date, *, regions: Regions) -> dic
         rows = within(_valid(Membership.objects.filter(person_id__in=some), on), regions)
         found.update(rows.values_list("person_id", "family_id"))
     return found
+
+
+def birth_dates_of(
+    family_ids: Iterable[int], on: date, *, born_by: date, regions: Regions
+) -> dict[int, list[date]]:
+    """The known birth dates of those who count in each family on a day and were born by another, in their order."""
+    found: dict[int, set[date]] = {}
+    for some in _some(family_ids):
+        rows = within(_valid(Membership.objects.filter(family_id__in=some), on), regions)
+        living = rows.filter(person__birth_date__lte=born_by, person__died_on__isnull=True)
+        for family_id, day in living.values_list("family_id", "person__birth_date"):
+            if day is not None:
+                found.setdefault(family_id, set()).add(day)
+    return {family_id: sorted(days) for family_id, days in found.items()}

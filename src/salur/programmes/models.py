@@ -370,3 +370,22 @@ class ClaimCode(models.Model):
 
     def __str__(self) -> str:
         return f"claim of family {self.family_id}"
+
+
+class ClaimTry(models.Model):
+    """One try to open a decision, in the bucket of its code and in that of its source; both are keyed digests.
+
+    Rows live for an hour: they are what is counted.
+    """
+
+    bucket = models.BinaryField(max_length=SHA256_BYTES)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["bucket", "at"], name="claim_try_of_bucket"),
+            models.Index(fields=["at"], name="claim_try_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"a try at {self.at}"

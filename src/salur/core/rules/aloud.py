@@ -85,7 +85,7 @@ def read_aloud(explanation: Explanation, language: str) -> str:
         blocks.append(
             _list(words.say("head", "ask"), [reason.criterion.says[language] for reason in unknown])
         )
-    blocks.append(_to_do(explanation, words, failed, unknown))
+    blocks.append(_to_do(explanation, words))
     if met and decision.outcome not in (NOT_FOUND,):
         blocks.append(_list(words.say("head", "met"), [reason.criterion.says[language] for reason in met]))
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -143,7 +143,7 @@ def _failed(explanation: Explanation, reason: Reason, words: Words) -> str:
         used = explanation.used((change.place, change.fact))
         parts.append(words.say("head", "on_record", fact=_fact(explanation, used, words)))
         accepted = reason.criterion.condition.accepted(explanation.scope, reason.changes, change)
-        parts.append(words.say("fact", "needed", needed=_needed(used.fact, change, accepted, words)))
+        parts.append(words.say("fact", "needed", needed=needed(used.fact, change, accepted, words)))
     parts.append(_basis(explanation, reason, words))
     return "\n  ".join(part for part in parts if part)
 
@@ -171,7 +171,7 @@ def _fact(explanation: Explanation, used: UsedFact, words: Words) -> str:
     )
 
 
-def _needed(fact: Fact, change: Change, accepted: Accepted, words: Words) -> str:
+def needed(fact: Fact, change: Change, accepted: Accepted, words: Words) -> str:
     """Every value that would do, in words: exactly one, several, a range, one side, or another than now."""
 
     def show(value: Value | None) -> str:
@@ -196,33 +196,39 @@ def _needed(fact: Fact, change: Change, accepted: Accepted, words: Words) -> str
     )
 
 
-def _to_do(explanation: Explanation, words: Words, failed: list[Reason], unknown: list[Reason]) -> str:
+def _to_do(explanation: Explanation, words: Words) -> str:
     """What to do, whom to ask, and until when."""
-    outcome = explanation.decision.outcome
-    entries: list[str] = []
-    if outcome == NOT_FOUND:
-        entries.append(words.say("built_in", "not_found_remedy"))
-    elif outcome == WAITING:
-        entries.append(words.say("built_in", "waiting_remedy"))
-    elif outcome == NOT_ELIGIBLE:
-        entries += [reason.criterion.remedy[words.language] for reason in failed if reason.criterion.remedy]
-        bare = [reason for reason in failed if not reason.criterion.remedy]
-        owners = dict.fromkeys(explanation.owner(reason, words.language) for reason in bare)
-        entries += [words.say("fact", "repair", owner=owner) for owner in owners if owner]
-    else:
-        keys = [key for reason in unknown for key in reason.asks]
-        entries += [
-            _ask(explanation, explanation.used(key), words) for key in keys or explanation.open_components
-        ]
-    entries = list(dict.fromkeys(entries))
+    entries = to_do(explanation, words)
     if not entries:
         return words.say("head", "nothing_to_do")
     lines = _list(words.say("head", "to_do"), entries)
-    if outcome == WAITING:
+    if explanation.decision.outcome == WAITING:
         return lines
     return (
         lines + "\n" + words.say("head", "until", date=words.day(nodes.shift_months(explanation.plan.on, 1)))
     )
+
+
+def to_do(explanation: Explanation, words: Words) -> list[str]:
+    """What to do and whom to ask, a sentence each; none if there is nothing to do."""
+    decided = explanation.decision.outcome
+    if decided == NOT_FOUND:
+        return [words.say("built_in", "not_found_remedy")]
+    if decided == WAITING:
+        return [words.say("built_in", "waiting_remedy")]
+    language = words.language
+    if decided == NOT_ELIGIBLE:
+        failed = [reason for reason in explanation.reasons if reason.outcome is False]
+        entries = [reason.criterion.remedy[language] for reason in failed if reason.criterion.remedy]
+        bare = [reason for reason in failed if not reason.criterion.remedy]
+        owners = dict.fromkeys(explanation.owner(reason, language) for reason in bare)
+        entries += [words.say("fact", "repair", owner=owner) for owner in owners if owner]
+    else:
+        keys = [key for reason in explanation.reasons for key in reason.asks]
+        entries = [
+            _ask(explanation, explanation.used(key), words) for key in keys or explanation.open_components
+        ]
+    return list(dict.fromkeys(entries))
 
 
 def _ask(explanation: Explanation, used: UsedFact, words: Words) -> str:
