@@ -58,11 +58,7 @@ def cycles(request: HttpRequest) -> HttpResponse:
 def cycle_open(request: HttpRequest) -> HttpResponse:
     """Choose an approved rulebook, a period, a population and regencies; then the deciding begins."""
     actor, now, errors = actor_of(request), timezone.now(), Errors()
-    versions = {
-        str(row.id): row
-        for row in selectors.versions()
-        if row.approved_by
-    }
+    versions = {str(row.id): row for row in selectors.versions() if row.approved_by}
     populations = {str(row.id): row for row in selectors.populations()}
     mine = policy.regions(actor, "programmes.cycle_open")
     regencies = sorted(
@@ -70,8 +66,13 @@ def cycle_open(request: HttpRequest) -> HttpResponse:
     )
     sent = request.POST
     if request.method == "POST":
-        version, population = versions.get(sent.get("version", "")), populations.get(sent.get("population", ""))
-        chosen = regencies if sent.get("all") else [code for code in regencies if code in sent.getlist("regions")]
+        version, population = (
+            versions.get(sent.get("version", "")),
+            populations.get(sent.get("population", "")),
+        )
+        chosen = (
+            regencies if sent.get("all") else [code for code in regencies if code in sent.getlist("regions")]
+        )
         if version is None:
             errors.append(("version", _("Choose a rulebook.")))
         if population is None:
@@ -85,7 +86,12 @@ def cycle_open(request: HttpRequest) -> HttpResponse:
                     now=now, actor=actor, version_id=version.id, period=sent.get("period", "").strip(),
                     regions=chosen, population=opened, supplement="supplement" in sent,
                 )  # fmt: skip
-                jobs.enqueue(now=now, kind="programmes.decide", payload={"cycle": cycle}, key=f"programmes.decide:{cycle}")
+                jobs.enqueue(
+                    now=now,
+                    kind="programmes.decide",
+                    payload={"cycle": cycle},
+                    key=f"programmes.decide:{cycle}",
+                )
                 return redirect("officers:cycle", cycle)
     return show(
         request, "cycle_open", errors=errors, status=422 if errors else 200,
@@ -174,7 +180,11 @@ def _steps(
     }
     at = order.index(now) if now else (len(order) if cycle.state == Cycle.State.CLOSED else 1)
     return [
-        (names[key], texts.get(key, ""), "done" if place < at else "now" if place == at and now else "to_come")
+        (
+            names[key],
+            texts.get(key, ""),
+            "done" if place < at else "now" if place == at and now else "to_come",
+        )
         for place, key in enumerate(order)
     ]
 
@@ -184,7 +194,9 @@ def cycle_cancel(request: HttpRequest, cycle: int) -> HttpResponse:
     actor, errors = actor_of(request), Errors()
     seen_cycle(actor, "officers.cycle_cancel", selectors.cycle(cycle))
     with trying(errors, "reason"):
-        services.cycle_cancel(now=timezone.now(), actor=actor, cycle_id=cycle, reason=request.POST.get("reason", ""))
+        services.cycle_cancel(
+            now=timezone.now(), actor=actor, cycle_id=cycle, reason=request.POST.get("reason", "")
+        )
         return redirect("officers:cycle", cycle)
     return _shown(request, cycle, errors)
 

@@ -24,7 +24,10 @@ from salur.programmes.models import Cycle, Decree
 from salur.web.views import with_script
 from salur.web.words import gettext as _
 
-FILES = {"daftar": ("list_path", "lines", "text/plain; charset=utf-8"), "pdf": ("pdf_path", "pdf", "application/pdf")}
+FILES = {
+    "daftar": ("list_path", "lines", "text/plain; charset=utf-8"),
+    "pdf": ("pdf_path", "pdf", "application/pdf"),
+}
 
 
 def demo_key(officer: Officer) -> software_key.SoftwareKey | None:
@@ -34,7 +37,9 @@ def demo_key(officer: Officer) -> software_key.SoftwareKey | None:
     """
     if not software_key.allowed():
         return None
-    key = software_key.SoftwareKey(demo_seed(officer.email), settings.SALUR_ORIGIN, counter=int(timezone.now().timestamp()))
+    key = software_key.SoftwareKey(
+        demo_seed(officer.email), settings.SALUR_ORIGIN, counter=int(timezone.now().timestamp())
+    )
     known = any(passkey.credential_id == key.credential_id for passkey in access.passkeys(officer.pk))
     return key if known else None
 
@@ -78,7 +83,9 @@ def _shown(request: HttpRequest, found: Cycle, errors: Errors) -> HttpResponse:
         demo = demo_key(request.user) is not None
         passkeys = access.passkeys(request.user.pk)
         if passkeys and not demo:
-            options = signing.begin(digest=bytes(made.digest), credentials=passkeys, origin=settings.SALUR_ORIGIN)
+            options = signing.begin(
+                digest=bytes(made.digest), credentials=passkeys, origin=settings.SALUR_ORIGIN
+            )
     totals = decrees.totals(found) if found.state == Cycle.State.DECIDED else None
     return show(
         request, "decree", errors=errors, status=422 if errors else 200, cycle=found, title=title_of(found),

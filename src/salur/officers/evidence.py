@@ -97,7 +97,9 @@ class Said:
 def reasons(explanation: Explanation) -> list[Said]:
     """Every criterion; those that fail first, then those that are not known."""
     order = {False: 0, None: 1, True: 2}
-    return [_said(explanation, reason) for reason in sorted(explanation.reasons, key=lambda r: order[r.outcome])]
+    return [
+        _said(explanation, reason) for reason in sorted(explanation.reasons, key=lambda r: order[r.outcome])
+    ]
 
 
 def _said(explanation: Explanation, reason: Reason) -> Said:

@@ -14,7 +14,17 @@ from salur.cases import kinds, selectors, services
 from salur.cases.models import Case
 from salur.officers import words
 from salur.officers.cycles import title_of
-from salur.officers.pages import Errors, actor_of, covered, may, officer_names, place, seen_or_404, show, trying
+from salur.officers.pages import (
+    Errors,
+    actor_of,
+    covered,
+    may,
+    officer_names,
+    place,
+    seen_or_404,
+    show,
+    trying,
+)
 from salur.people import selectors as people
 from salur.programmes import books, periods
 from salur.programmes import selectors as programmes
@@ -38,7 +48,9 @@ def home(request: HttpRequest) -> HttpResponse:
     soonest = selectors.queue(roles=roles, regions=regions, limit=5).cases if works else []
     cycles = [
         cycle
-        for cycle in programmes.cycles().filter(state__in=[Cycle.State.OPENED, Cycle.State.DECIDED, Cycle.State.DECREED])
+        for cycle in programmes.cycles().filter(
+            state__in=[Cycle.State.OPENED, Cycle.State.DECIDED, Cycle.State.DECREED]
+        )
         if any(covered(policy.regions(actor, "officers.cycles"), code) for code in cycle.regions)
     ][:20]
     waiting = []
@@ -54,12 +66,12 @@ def home(request: HttpRequest) -> HttpResponse:
         signs = decree is not None and not decree.signed_by and mine in ("", "decree")
         if signs and may(actor, "programmes.decree_sign", cycle.regions):
             to_sign.append((cycle, title_of(cycle), decree))
-    corrections = (
-        people.corrections_waiting(regions=policy.regions(actor, "officers.corrections")).exclude(made_by=actor.ref).count()
-        if may(actor, "officers.corrections") else 0
-    )  # fmt: skip
+    theirs = people.corrections_waiting(regions=policy.regions(actor, "officers.corrections"))
+    corrections = theirs.exclude(made_by=actor.ref).count()
     versions = _to_approve(actor)
-    notices = list(access.glass_notices(actor.officer_id or 0)) if may(actor, "access.glass_notice_see") else []
+    notices = (
+        list(access.glass_notices(actor.officer_id or 0)) if may(actor, "access.glass_notice_see") else []
+    )
     return show(
         request, "home", counts=counts, cases=[(case, _kind(case)) for case in soonest], now=now, reviews=waiting,
         to_sign=to_sign, corrections=corrections, versions=len(versions), notices=notices, place=place,
@@ -92,8 +104,9 @@ def cases(request: HttpRequest) -> HttpResponse:
     roles, regions = _queue(actor)
     page = selectors.queue(roles=roles, regions=regions, after=request.GET.get("after", ""))
     return show(
-        request, "cases", rows=[(case, _kind(case), place(case.region) if case.region else "–") for case in page.cases],
-        next=page.next, now=now, counts=selectors.counts(roles=roles, regions=regions, now=now), actor_id=actor.officer_id,
+        request, "cases", next=page.next, now=now, actor_id=actor.officer_id,
+        rows=[(case, _kind(case), place(case.region) if case.region else "–") for case in page.cases],
+        counts=selectors.counts(roles=roles, regions=regions, now=now),
     )  # fmt: skip
 
 

@@ -140,7 +140,9 @@ def person(request: HttpRequest, person: int) -> HttpResponse:
     except KeysError:
         numbers = {}
     subjects = [f"person:{row.id}", *([f"family:{family}"] if family else [])]
-    decisions = [d for d in (programmes.decisions_of_family(family) if family else []) if covered(regions, d.region)]
+    decisions = [
+        d for d in (programmes.decisions_of_family(family) if family else []) if covered(regions, d.region)
+    ]
     return show(
         request, "person", person=row, place=place(row.village or row.region), family=family, members=members,
         numbers=numbers, why=_told(why), words=words,
@@ -173,7 +175,9 @@ def unregistered(request: HttpRequest) -> HttpResponse:
     actor, now, errors, sent = actor_of(request), timezone.now(), Errors(), request.POST
     if request.method == "POST":
         region, persons = sent.get("region", "").strip(), sent.get("people", "1").strip()
-        if not re.fullmatch(r"[0-9]{2}\.[0-9]{2}", region) or not covered(policy.regions(actor, "officers.unregistered"), region):
+        if not re.fullmatch(r"[0-9]{2}\.[0-9]{2}", region) or not covered(
+            policy.regions(actor, "officers.unregistered"), region
+        ):
             errors.append(("region", _("Give a regency of yours, such as 35.10.")))
         if not re.fullmatch(r"[1-9][0-9]?", persons):
             errors.append(("people", _("Give the number of people, from 1 to 99.")))

@@ -21,7 +21,17 @@ from salur.core.rules.aloud import Words
 from salur.journal import services as jobs
 from salur.officers import evidence, words
 from salur.officers.cycles import title_of
-from salur.officers.pages import Errors, actor_of, covered, day_from, place, seen_cycle, seen_or_404, show, trying
+from salur.officers.pages import (
+    Errors,
+    actor_of,
+    covered,
+    day_from,
+    place,
+    seen_cycle,
+    seen_or_404,
+    show,
+    trying,
+)
 from salur.people import selectors as people
 from salur.people import services as people_services
 from salur.people.models import Correction
@@ -107,7 +117,9 @@ def review(request: HttpRequest, decision: int) -> HttpResponse:
                 if sent.get("judgement", "") not in words.JUDGEMENTS:
                     errors.append(("judgement", _("Say what you think before you see the outcome.")))
                 else:
-                    services.review_judge(now=now, actor=actor, decision_id=row.id, judgement=sent["judgement"])
+                    services.review_judge(
+                        now=now, actor=actor, decision_id=row.id, judgement=sent["judgement"]
+                    )
                     return redirect(reverse("officers:review", args=[row.id]) + "#outcome")
             elif not mine.finding:
                 if sent.get("finding", "") not in words.FINDINGS:
@@ -115,10 +127,16 @@ def review(request: HttpRequest, decision: int) -> HttpResponse:
                 else:
                     ids = _my_corrections(request, row) if sent["finding"] == "corrects" else []
                     if sent["finding"] == "corrects" and not ids:
-                        errors.append(("finding", _("Correct a fact first: each fact above has a link for it.")))
+                        errors.append(
+                            ("finding", _("Correct a fact first: each fact above has a link for it."))
+                        )
                     else:
                         services.review_find(
-                            now=now, actor=actor, review_id=mine.id, finding=sent["finding"], correction_ids=ids
+                            now=now,
+                            actor=actor,
+                            review_id=mine.id,
+                            finding=sent["finding"],
+                            correction_ids=ids,
                         )
                         return redirect("officers:review_next", row.cycle_id)
     explanation = selectors.explanation(row)
@@ -157,7 +175,9 @@ def correct(request: HttpRequest, decision: int) -> HttpResponse:
     explanation = selectors.explanation(row)
     names = _look(request, row, explanation, "officers.correct")
     found = {
-        line.name: (line, group.title) for group in evidence.groups(explanation, names) for line in group.lines
+        line.name: (line, group.title)
+        for group in evidence.groups(explanation, names)
+        for line in group.lines
     }
     if (wanted := request.GET.get("fact", "")) not in found:
         raise Http404
@@ -193,7 +213,9 @@ def correct(request: HttpRequest, decision: int) -> HttpResponse:
 
 def _replaced(line: evidence.Line, actor: policy.Actor) -> int | None:
     """The correction of the same fact that counts now, which a new one replaces."""
-    made = people.corrections_of([line.subject], timezone.localdate(), regions=policy.regions(actor, "people.correction_make"))
+    made = people.corrections_of(
+        [line.subject], timezone.localdate(), regions=policy.regions(actor, "people.correction_make")
+    )
     return next((each.id for each in made if each.fact == line.fact.name), None)
 
 
@@ -272,7 +294,11 @@ def correction(request: HttpRequest, correction: int) -> HttpResponse:
                 people_services.correction_withdraw(actor=actor, now=now, correction_id=row.id)
             else:
                 people_services.correction_confirm(actor=actor, now=now, correction_id=row.id)
-            decide_again(now=now, subject=subject, key=f"{row.id}.{'withdrawn' if 'withdraw' in request.POST else 'confirmed'}")
+            decide_again(
+                now=now,
+                subject=subject,
+                key=f"{row.id}.{'withdrawn' if 'withdraw' in request.POST else 'confirmed'}",
+            )
             return redirect("officers:corrections")
     access.read_log(
         now=now, actor=actor, subject=subject, purpose="correction", case=row.case or f"correction:{row.id}",

@@ -58,7 +58,11 @@ def unit(request: HttpRequest, decision: int) -> HttpResponse:
     standings = selectors.standings(row.programme, row.unit_id)
     events = [
         event
-        for subject in (f"unit:{row.unit_id}", f"family:{row.family_id}", *(f"decision:{e.id}" for e in history))
+        for subject in (
+            f"unit:{row.unit_id}",
+            f"family:{row.family_id}",
+            *(f"decision:{e.id}" for e in history),
+        )
         for event in journal.events_of(subject, most=50)
     ]
     events = sorted(events, key=lambda event: (event.at, event.id), reverse=True)
@@ -82,7 +86,11 @@ def must_not_see_yet(actor: policy.Actor, decision_id: int) -> bool:
     if row is None or row.cycle.state != "decided" or not row.queue:
         return False
     reviewer = may(actor, "programmes.review_judge", [row.region])
-    return reviewer and selectors.review_by(decision_id, actor.ref) is None and selectors.superseded(decision_id) is None
+    return (
+        reviewer
+        and selectors.review_by(decision_id, actor.ref) is None
+        and selectors.superseded(decision_id) is None
+    )
 
 
 @require_POST

@@ -18,7 +18,13 @@ OUTCOME_SAYS = {
     "not_eligible": later("Not every condition is met."),
     "not_found": later("The family is not in the records that were checked. This is not a refusal."),
 }
-COLOURS = {"eligible": "green", "waiting": "yellow", "needs_data": "yellow", "not_eligible": "grey", "not_found": "grey"}
+COLOURS = {
+    "eligible": "green",
+    "waiting": "yellow",
+    "needs_data": "yellow",
+    "not_eligible": "grey",
+    "not_found": "grey",
+}
 STATES = {
     "opened": later("Being decided"),
     "decided": later("Under review"),

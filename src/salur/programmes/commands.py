@@ -24,7 +24,9 @@ def programmes() -> None:
 @app.command()
 def population(
     path: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of `salur population make`.")],
-    facts: Annotated[Path | None, typer.Option(help="The fact catalogue; without it the shipped one.")] = None,
+    facts: Annotated[
+        Path | None, typer.Option(help="The fact catalogue; without it the shipped one.")
+    ] = None,
 ) -> None:
     """Register a population, so that officers can open cycles with it. Leave the folder where it is."""
     shipped = Path(str(files("salur") / "rulebooks" / "facts.toml"))

@@ -301,7 +301,9 @@ def _regencies(path: str, _sha256: str) -> tuple[str, ...]:
     connection_ = engines.connect(Path(path))
     listed = ", ".join(engines.quoted(file) for file in files)
     try:
-        rows = connection_.execute(f"SELECT DISTINCT region FROM read_parquet([{listed}]) ORDER BY 1").fetchall()
+        rows = connection_.execute(
+            f"SELECT DISTINCT region FROM read_parquet([{listed}]) ORDER BY 1"
+        ).fetchall()
     finally:
         connection_.close()
     return tuple(region for (region,) in rows)
