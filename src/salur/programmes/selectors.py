@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
+from salur.core import rules
+from salur.core.rules.cases import from_json, to_json
+from salur.core.rules.evaluate import Cutoff
+from salur.people.overlay import Corrected, overlay
+from salur.programmes import bodies, books
 from salur.programmes.loading import QUEUES
-from salur.programmes.models import Budget, Cycle, Decision, Decree, Duty, Review, RulebookVersion, Standing
+from salur.programmes.models import (
+    Budget,
+    Cycle,
+    Decision,
+    Decree,
+    Duty,
+    Population,
+    Review,
+    RulebookVersion,
+    Standing,
+)
 
 QUEUE_PAGE = 25
 
@@ -279,3 +296,93 @@ def _in_utc(row: tuple[Any, ...]) -> list[Any]:
         if values[place]:
             values[place] = values[place].replace(tzinfo=UTC)
     return values
+
+
+def cycle(cycle_id: int) -> Cycle | None:
+    return Cycle.objects.select_related("version", "population").filter(id=cycle_id).first()
+
+
+def decision(decision_id: int) -> Decision | None:
+    return Decision.objects.select_related("cycle", "case").filter(id=decision_id).first()
+
+
+def superseded(decision: Decision | int) -> int | None:
+    """The id of the decision that took the place of this one."""
+    return Decision.objects.filter(supersedes=decision).values_list("id", flat=True).first()
+
+
+def decisions_of_family(family_id: int) -> list[Decision]:
+    """The standing decisions of a family in every programme and period, the latest first."""
+    found = Decision.objects.filter(family_id=family_id, superseded_by__isnull=True)
+    return list(found.exclude(cycle__state=Cycle.State.CANCELLED).select_related("cycle").order_by("-id"))
+
+
+def explanation(decision: Decision, changed: Sequence[Corrected] = ()) -> rules.Explanation:
+    """The decision again from the case that is stored with it; `changed`: as if these facts were so."""
+    cycle = decision.cycle
+    explainer = books.explainer(cycle.version_id, cycle.reference_date)
+    catalogue = explainer.plan.rulebook.catalogue
+    case = rules.parse_case(bodies.unpacked(decision.case.body), catalogue)
+    if changed:
+        case = from_json(overlay(to_json(case), changed), catalogue)
+    cutoffs = {area: Cutoff(c["score"], c["unit_id"], c["closed"]) for area, c in cycle.cutoffs.items()}
+    person = decision.unit_id if explainer.evaluator.person else None
+    return explainer.explain(case, person, cutoffs if explainer.plan.places is not None else None)
+
+
+def reviews(decision_ids: Sequence[int]) -> list[Review]:
+    return list(Review.objects.filter(decision__in=decision_ids).order_by("id"))
+
+
+def review_by(decision_id: int, reviewer: str) -> Review | None:
+    return Review.objects.filter(decision=decision_id, reviewer=reviewer).first()
+
+
+def cycles_under_review_of(families: Sequence[int]) -> list[int]:
+    """The ids of the cycles in which a correction of these families can still change a decision."""
+    found = Decision.objects.filter(
+        family_id__in=families, superseded_by__isnull=True, cycle__state=Cycle.State.DECIDED
+    )
+    return sorted(set(found.values_list("cycle_id", flat=True)))
+
+
+def standings(programme: str, unit_id: int) -> list[Standing]:
+    """Whenever a unit was stopped or suspended in a programme, the latest first."""
+    return list(Standing.objects.filter(programme=programme, unit_id=unit_id).order_by("-id"))
+
+
+def standing(standing_id: int) -> Standing | None:
+    return Standing.objects.filter(id=standing_id).first()
+
+
+def populations() -> list[Population]:
+    """Those that a cycle can be opened with, the newest first."""
+    return list(Population.objects.order_by("-reference_date", "-id"))
+
+
+def ceilings() -> list[Budget]:
+    """Every ceiling in force, the latest period first."""
+    return list(Budget.objects.order_by("-period", "programme", "region"))
+
+
+def regencies(population: Population) -> tuple[str, ...]:
+    """The codes of the regencies that a population has families of; none where its folder is gone."""
+    return _regencies(population.path, population.sha256)
+
+
+@lru_cache(maxsize=64)
+def _regencies(path: str, _sha256: str) -> tuple[str, ...]:
+    from salur.core.rules import engines
+
+    files = sorted(Path(path, "families").glob("*.parquet"))
+    if not files:
+        return ()
+    connection_ = engines.connect(Path(path))
+    listed = ", ".join(engines.quoted(file) for file in files)
+    try:
+        rows = connection_.execute(
+            f"SELECT DISTINCT region FROM read_parquet([{listed}]) ORDER BY 1"
+        ).fetchall()
+    finally:
+        connection_.close()
+    return tuple(region for (region,) in rows)

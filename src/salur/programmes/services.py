@@ -177,13 +177,7 @@ def cycle_open(
         raise InputError.of("There is no cycle yet that this could supplement.")
     if numbers.exclude(state__in=[Cycle.State.DECREED, Cycle.State.CLOSED]).exists():
         raise InputError.of("Another cycle of this period is not decreed yet.")
-    folder, _ = Population.objects.update_or_create(
-        sha256=population.id,
-        defaults={"path": str(population.path.resolve())},
-        create_defaults={
-            "path": str(population.path.resolve()), "reference_date": population.reference_date, "added_at": now,
-        },
-    )  # fmt: skip
+    folder = _population(population, now)
     with _refusing("This period has a cycle already; what comes later is a supplement."):
         cycle = Cycle.objects.create(
             programme=version.programme, period=period, number=0 if last is None else last + 1, regions=wanted,
@@ -197,6 +191,26 @@ def cycle_open(
                 "population": population.id, "rulebook": version.sha256},
     )  # fmt: skip
     return cycle.id
+
+
+@transaction.atomic
+def population_add(*, now: datetime, actor: Actor, population: Folder) -> int:
+    """Remember where a population is, so that cycles can be opened with it; returns the row's id."""
+    require(actor, "programmes.population_add", now=now)
+    row = _population(population, now)
+    record(now=now, actor=actor.ref, kind="programmes.population_added", subject=f"population:{row.id}",
+           detail={"population": population.id, "date": population.reference_date.isoformat()})  # fmt: skip
+    return row.id
+
+
+def _population(population: Folder, now: datetime) -> Population:
+    path = str(population.path.resolve())
+    row, _ = Population.objects.update_or_create(
+        sha256=population.id,
+        defaults={"path": path},
+        create_defaults={"path": path, "reference_date": population.reference_date, "added_at": now},
+    )
+    return row
 
 
 def duty_take(*, now: datetime, actor: Actor, cycle_id: int, duty: str) -> None:

@@ -199,6 +199,10 @@ DATABASES = {
 # The sealed journal: one line a seal (docs/journal.md).
 SEALS_FILE = home.path() / "journal" / "seals.jsonl"
 
+# Where decided cycles and the files of decrees are kept.
+DECISIONS_FOLDER = home.path() / "decisions"
+DECREES_FOLDER = home.path() / "decrees"
+
 LANGUAGE_CODE = "id"
 LANGUAGES = [("id", "Bahasa Indonesia"), ("en", "English")]
 TIME_ZONE = "Asia/Jakarta"

@@ -1,0 +1,35 @@
+"""Work on a cycle that takes longer than a page: deciding it, and deciding families again after a correction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from salur.access.policy import SYSTEM
+from salur.journal.jobs import RunningJob, handler
+from salur.programmes import selectors, services
+from salur.programmes.models import Cycle
+
+LEASE_SECONDS = 900  # between two signs of life
+
+
+@handler("programmes.decide", lease_seconds=LEASE_SECONDS, in_steps=True)
+def decide(payload: dict[str, Any], *, now: datetime, job: RunningJob) -> None:
+    """Decide an opened cycle. Run again it goes on where it stopped."""
+    cycle = selectors.cycle(payload["cycle"])
+    if cycle is None or cycle.state != Cycle.State.OPENED:
+        return
+    services.cycle_decide(
+        now=now, actor=SYSTEM, cycle_id=cycle.id, work=settings.DECISIONS_FOLDER / f"cycle-{cycle.id}",
+        checked=settings.DECISIONS_FOLDER / "checked", progress=lambda *_: job.renew(),
+    )  # fmt: skip
+
+
+@handler("programmes.decide_again")
+def decide_again(payload: dict[str, Any], *, now: datetime) -> None:
+    """Decide some families of a cycle again, unless it was decreed or cancelled meanwhile."""
+    cycle = selectors.cycle(payload["cycle"])
+    if cycle is not None and cycle.state == Cycle.State.DECIDED:
+        services.decide_again(now=now, actor=SYSTEM, cycle_id=cycle.id, families=payload["families"])
