@@ -12,8 +12,8 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from salur.access import demo, signing, software_key
 from salur.access import selectors as access
-from salur.access import signing, software_key
 from salur.access.models import Officer
 from salur.access.policy import Actor
 from salur.core.faults import InputError
@@ -38,15 +38,10 @@ def demo_key(officer: Officer) -> software_key.SoftwareKey | None:
     if not software_key.allowed():
         return None
     key = software_key.SoftwareKey(
-        demo_seed(officer.email), settings.SALUR_ORIGIN, counter=int(timezone.now().timestamp())
+        demo.seed(officer.email), settings.SALUR_ORIGIN, counter=int(timezone.now().timestamp())
     )
     known = any(passkey.credential_id == key.credential_id for passkey in access.passkeys(officer.pk))
     return key if known else None
-
-
-def demo_seed(email: str) -> bytes:
-    """From which the software key of a demonstration's account is made."""
-    return b"salur demo officer " + email.encode()
 
 
 @with_script

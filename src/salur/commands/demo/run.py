@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from salur.commands.demo import page, screen
+from salur.commands.demo import office, page, screen
 from salur.commands.demo.figures import Programme, districts
 from salur.commands.demo.page import Place
 from salur.commands.demo.stories import choose
@@ -43,6 +43,11 @@ def demo(
         "var/demo"
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    serve: Annotated[
+        bool,
+        typer.Option("--serve", help="Then open the office: pages for families and officers, until Ctrl-C."),
+    ] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the pages are served.")] = 8000,
 ) -> None:
     """Decide the programmes for one real regency (Kabupaten Banyuwangi) and write a page of results.
 
@@ -56,11 +61,16 @@ def demo(
     )
     generator = Generator(read_regencies(REGENCY), families, seed, catalogue, REFERENCE_DATE.date())
     folder = out / f"{REGENCY}-{families}-{seed}-{_digest(generator, books)}"
+    letters: list[office.Letter] = []
+    if serve:
+        office.settings_of_the_demo(folder, port)
     with _stoppable(), _alone(folder, console):
         place = _regions(console, generator)
         population = _people(console, generator, folder / "population")
         programmes = _decisions(console, books, population, folder)
         pages = _pages(console, place, generator, population, programmes, catalogue, folder)
+        if serve:
+            letters = office.prepare(console, generator, population, books, folder)
     seconds = time.monotonic() - began
     if as_json:
         typer.echo(json.dumps(_report(folder, population, programmes, pages), ensure_ascii=False))
@@ -70,6 +80,9 @@ def demo(
     answer.print(f"\nDone in {seconds:.1f} seconds. The result page, for your browser:", markup=False)
     for path in pages.values():
         answer.print(f"  {path}", markup=False)
+    if serve:
+        screen.show_office(answer, port, letters)
+        office.serve(port)
 
 
 def _digest(generator: Generator, books: Sequence[rules.Rulebook]) -> str:

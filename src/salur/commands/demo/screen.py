@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from salur.commands.demo.figures import Programme
+from salur.commands.demo.office import Letter
 from salur.web.pages import Writer
 
 _WORDS = Writer("id", {})
@@ -70,3 +71,13 @@ def _delivered(programme: Programme) -> str:
 def _reasons(programme: Programme) -> str:
     failed = [obstacle for obstacle in programme.obstacles if obstacle.failed][:REASONS]
     return "; ".join(f"“{o.says['id'].rstrip('.')}” {_WORDS.number(o.failed)}" for o in failed)
+
+
+def show_office(answer: Console, port: int, letters: Sequence[Letter]) -> None:
+    """Where the pages are, and how to come in."""
+    at = f"http://localhost:{port}"
+    answer.print(f"\nThe office is open: {at} (English: {at}/en/). Ctrl-C closes it.", markup=False)
+    answer.print(f"  Officers, invented, with passkeys made of software: {at}/demo/", markup=False)
+    answer.print(f"  Why this decision, for families: {at}/keputusan/", markup=False)
+    for letter in letters:
+        answer.print(f"    {letter.code}  born {letter.birth_date}  {letter.outcome}", markup=False)
