@@ -15,7 +15,8 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from salur.access.policy import VISITOR, policy
+from salur.access.policy import SYSTEM, VISITOR, policy
+from salur.access.rows import limited_to
 from salur.access.selectors import reads_of
 from salur.citizens import claim, told
 from salur.people import keys
@@ -127,7 +128,8 @@ def reads(request: HttpRequest) -> HttpResponse:
     if (family_id := claim.family_of(request)) is None:
         return redirect("citizens:ask")
     said, known = language(), policy()
-    members = family_members(family_id, timezone.localdate(), regions=None)
+    with limited_to(SYSTEM, "citizens.reads"):
+        members = family_members(family_id, timezone.localdate(), regions=None)
     subjects = [f"family:{family_id}", *(f"person:{person.id}" for person in members)]
     found = sorted((look for subject in subjects for look in reads_of(subject)), key=lambda look: look.at)
     looks = [
