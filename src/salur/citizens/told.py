@@ -24,6 +24,7 @@ from operator import attrgetter
 from salur.cases.clock import Span, due, shipped
 from salur.core import rules
 from salur.core.faults import InputError
+from salur.core.population.catalogue import Value
 from salur.core.rules.aloud import Words, needed, to_do
 from salur.core.rules.changes import FAMILY, Key
 from salur.core.rules.evaluate import WAITING, Cutoff
@@ -194,23 +195,30 @@ def _facts(explanation: Explanation, keys: Iterable[Key], words: Words) -> list[
     same: dict[tuple[object, ...], tuple[UsedFact, list[int]]] = {}
     for key in keys:
         used = explanation.used(key)
-        held = (used.fact.name, used.value, used.source, used.as_of, used.stale)
+        held = (key[1], used.value, used.source, used.as_of, used.stale)
         same.setdefault(held, (used, []))[1].append(used.place)
-    catalogue = explanation.plan.rulebook.catalogue
-    language = words.language
-    lines = []
-    for used, places in same.values():
-        register = catalogue.registers.get(used.source)
-        lines.append(
-            words.say(
-                "fact", "unknown" if used.value is None else "stale" if used.stale else "known",
-                label=used.fact.label[language], member=_whose(explanation, used, places, words),
-                value=words.value(used.fact, used.value),
-                source=register.title[language] if register else used.source,
-                date=words.day(used.as_of) if used.as_of else "-",
-            )
-        )  # fmt: skip
-    return lines
+    return [
+        _fact(
+            explanation.explainer, used.fact.name, used.value, used.source, used.as_of, used.stale,
+            _whose(explanation, used, places, words), words.language,
+        )
+        for used, places in same.values()
+    ]  # fmt: skip
+
+
+@lru_cache(maxsize=16_384)
+def _fact(
+    explainer: rules.Explainer, name: str, value: Value | None, source: str, as_of: date | None, stale: bool,
+    whose: str, language: str,
+) -> str:  # fmt: skip
+    """One sentence; the same for thousands of families, so it is kept."""
+    catalogue, words = explainer.plan.rulebook.catalogue, Words(language)
+    fact, register = catalogue.facts[name], catalogue.registers.get(source)
+    return words.say(
+        "fact", "unknown" if value is None else "stale" if stale else "known",
+        label=fact.label[language], member=whose, value=words.value(fact, value),
+        source=register.title[language] if register else source, date=words.day(as_of) if as_of else "-",
+    )  # fmt: skip
 
 
 def _whose(explanation: Explanation, used: UsedFact, places: list[int], words: Words) -> str:
