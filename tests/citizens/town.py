@@ -61,7 +61,9 @@ def build(office: Office, *, decreed: bool = True) -> Town:
     cycle = office.decided()
     families: dict[str, int] = {}
     births: dict[int, date] = {}
-    known = Membership.objects.filter(person__birth_date__lte=date(2000, 1, 1)).order_by("family_id", "person_id")
+    known = Membership.objects.filter(person__birth_date__lte=date(2000, 1, 1)).order_by(
+        "family_id", "person_id"
+    )
     for family, born in known.values_list("family_id", "person__birth_date"):
         if born is not None:
             births.setdefault(family, born)
@@ -83,17 +85,18 @@ def build(office: Office, *, decreed: bool = True) -> Town:
 
 def main(folder: Path) -> None:
     from django.core.management import call_command
+    from tests.programmes.conftest import BOOKS, REGENCY
 
     from salur.core import rules
     from salur.core.population.commands import REFERENCE_DATE, read_regencies
     from salur.core.population.generate import Generator, generate
     from salur.people import keys
-    from tests.programmes.conftest import BOOKS, REGENCY
 
     call_command("migrate", verbosity=0)
     catalogue = rules.read_catalogue(BOOKS / "facts.toml")
     generate(
-        Generator(read_regencies(REGENCY), 1500, 7, catalogue, REFERENCE_DATE.date(), 10.0), folder / "population"
+        Generator(read_regencies(REGENCY), 1500, 7, catalogue, REFERENCE_DATE.date(), 10.0),
+        folder / "population",
     )
     keys.init(folder / "keys.json", KEYS.secrets[1])
     town = build(Office(rules.open_population(folder / "population", catalogue), folder))

@@ -24,8 +24,8 @@ from operator import attrgetter
 from salur.cases.clock import Span, due, shipped
 from salur.core import rules
 from salur.core.faults import InputError
+from salur.core.population.catalogue import Value
 from salur.core.rules.aloud import Words, needed, to_do
-from salur.core.rules.cases import Held
 from salur.core.rules.changes import FAMILY, Key
 from salur.core.rules.evaluate import WAITING, Cutoff
 from salur.core.rules.explain import Explanation, Reason, UsedFact
@@ -34,14 +34,16 @@ from salur.programmes.bodies import unpacked
 from salur.programmes.selectors import FamilyDecision
 
 OBJECTION = Span(working_days=21)
+BIRTH = "birth_date"
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One reason: the sentence, the facts it rests on with source and date, the law, what would be needed."""
+    """One reason (met ones on the same facts and law stand together): the sentences, the facts that they rest on
+    with source and date, the law, what would be needed."""
 
     outcome: bool | None
-    says: str
+    says: list[str]
     facts: list[str]
     needed: list[str]
     law: str
@@ -82,7 +84,7 @@ class Page:
     span: tuple[date, date] | None
     once: bool
     units: list[Unit]
-    members: list[tuple[int, date | None]]  # number and birth date, as they are on record
+    members: list[str]  # their birth dates, as they are on record
 
 
 def page(rows: list[FamilyDecision], language: str) -> Page:
@@ -90,11 +92,11 @@ def page(rows: list[FamilyDecision], language: str) -> Page:
     newest = rows[0]
     rulebook = _explainer(newest).plan.rulebook
     units: list[Unit] = []
-    members: list[tuple[int, date | None]] = []
+    members: list[str] = []
     for _, versions in groupby(rows, key=attrgetter("unit_id")):
-        unit, case = _unit(list(versions), language)
+        unit, explanation = _unit(list(versions), language)
         units.append(unit)
-        members = _members(case) if case else members
+        members = _members(explanation, Words(language)) if explanation else members
     return Page(
         newest.programme, rulebook.title[language], rulebook.unit == "person",
         periods.span(newest.period, rulebook.period), rulebook.period == "once", units, members,
@@ -113,7 +115,7 @@ def _explainer(row: FamilyDecision) -> rules.Explainer:
     return books.explainer_of(row.programme, row.rulebook, row.facts, row.reference_date)
 
 
-def _unit(rows: list[FamilyDecision], language: str) -> tuple[Unit, rules.Case | None]:
+def _unit(rows: list[FamilyDecision], language: str) -> tuple[Unit, Explanation | None]:
     versions = [row for row in rows if row.signed_at is not None]
     waits = rows[0].signed_at is None
     if not versions:
@@ -132,13 +134,13 @@ def _unit(rows: list[FamilyDecision], language: str) -> tuple[Unit, rules.Case |
     ]  # fmt: skip
     unit = Unit(
         None if own == FAMILY else own + 1,
-        None if own == FAMILY else _members(explanation.case)[own][1],
+        None if own == FAMILY else _born(explanation, own),
         current, waits, versions, decision.amount_most,
         any(item.component.delivers == "money" for item in plan.items), got,
-        [_told(explanation, reason, words) for reason in explanation.reasons] if explanation.case.found else [],
+        _reasons(explanation, words) if explanation.case.found else [],
         to_do(explanation, words), objection_until(decreed_at) if decreed_at else None,
     )  # fmt: skip
-    return unit, explanation.case
+    return unit, explanation
 
 
 def _explained(row: FamilyDecision) -> Explanation:
@@ -155,26 +157,37 @@ def _explained(row: FamilyDecision) -> Explanation:
     return explanation
 
 
-def _told(explanation: Explanation, reason: Reason, words: Words) -> Told:
+def _reasons(explanation: Explanation, words: Words) -> list[Told]:
+    """Every condition. Birth dates are told once, with the members, not with each condition that is met."""
+    told: list[Told] = []
+    met: dict[tuple[object, ...], Told] = {}
+    language = words.language
+    for reason in explanation.reasons:
+        says, basis = reason.criterion.says[language], reason.criterion.basis
+        law = _law(explanation.explainer, basis, language) if basis else ""
+        if not reason.outcome:
+            told.append(_open(explanation, reason, says, law, words))
+            continue
+        keys = tuple(key for key in reason.facts if key[1] != BIRTH)
+        if (same := met.get((keys, basis))) is not None:
+            same.says.append(says)
+            continue
+        met[keys, basis] = Told(True, [says], _facts(explanation, keys, words), [], law)
+    return [*told, *met.values()]
+
+
+def _open(explanation: Explanation, reason: Reason, says: str, law: str, words: Words) -> Told:
+    """A condition that is not met, with what would be needed; or one that cannot be checked, with what is missing."""
     wanted = []
     for change in reason.changes:
         used = explanation.used((change.place, change.fact))
         accepted = reason.criterion.condition.accepted(explanation.scope, reason.changes, change)
         text = words.say("fact", "needed", needed=needed(used.fact, change, accepted, words))
-        wanted.append(
-            f"{used.fact.label[words.language]}{_whose(explanation, used, [used.place], words)}. {text}"
-        )
-    keys = reason.facts
-    if reason.outcome is False and reason.changes:
-        keys = tuple((change.place, change.fact) for change in reason.changes)
-    elif reason.outcome is None:
-        keys = reason.asks or keys
-    law = ""
-    if reason.criterion.basis:
-        law = _law(explanation.explainer, reason.criterion.basis, words.language)
-    return Told(
-        reason.outcome, reason.criterion.says[words.language], _facts(explanation, keys, words), wanted, law
-    )
+        label = used.fact.label[words.language]
+        wanted.append(f"{label}{_whose(explanation, used, [used.place], words)}. {text}")
+    decisive = tuple((change.place, change.fact) for change in reason.changes)
+    keys = (reason.asks if reason.outcome is None else decisive) or reason.facts
+    return Told(reason.outcome, [says], _facts(explanation, keys, words), wanted, law)
 
 
 def _facts(explanation: Explanation, keys: Iterable[Key], words: Words) -> list[str]:
@@ -182,23 +195,30 @@ def _facts(explanation: Explanation, keys: Iterable[Key], words: Words) -> list[
     same: dict[tuple[object, ...], tuple[UsedFact, list[int]]] = {}
     for key in keys:
         used = explanation.used(key)
-        held = (used.fact.name, used.value, used.source, used.as_of, used.stale)
+        held = (key[1], used.value, used.source, used.as_of, used.stale)
         same.setdefault(held, (used, []))[1].append(used.place)
-    catalogue = explanation.plan.rulebook.catalogue
-    language = words.language
-    lines = []
-    for used, places in same.values():
-        register = catalogue.registers.get(used.source)
-        lines.append(
-            words.say(
-                "fact", "unknown" if used.value is None else "stale" if used.stale else "known",
-                label=used.fact.label[language], member=_whose(explanation, used, places, words),
-                value=words.value(used.fact, used.value),
-                source=register.title[language] if register else used.source,
-                date=words.day(used.as_of) if used.as_of else "-",
-            )
-        )  # fmt: skip
-    return lines
+    return [
+        _fact(
+            explanation.explainer, used.fact.name, used.value, used.source, used.as_of, used.stale,
+            _whose(explanation, used, places, words), words.language,
+        )
+        for used, places in same.values()
+    ]  # fmt: skip
+
+
+@lru_cache(maxsize=16_384)
+def _fact(
+    explainer: rules.Explainer, name: str, value: Value | None, source: str, as_of: date | None, stale: bool,
+    whose: str, language: str,
+) -> str:  # fmt: skip
+    """One sentence; the same for thousands of families, so it is kept."""
+    catalogue, words = explainer.plan.rulebook.catalogue, Words(language)
+    fact, register = catalogue.facts[name], catalogue.registers.get(source)
+    return words.say(
+        "fact", "unknown" if value is None else "stale" if stale else "known",
+        label=fact.label[language], member=whose, value=words.value(fact, value),
+        source=register.title[language] if register else source, date=words.day(as_of) if as_of else "-",
+    )  # fmt: skip
 
 
 def _whose(explanation: Explanation, used: UsedFact, places: list[int], words: Words) -> str:
@@ -220,13 +240,16 @@ def _law(explainer: rules.Explainer, basis_id: str, language: str) -> str:
     return words.say("head", "basis", title=text)
 
 
-def _members(case: rules.Case) -> list[tuple[int, date | None]]:
-    found = []
-    for number, member in enumerate(case.members, start=1):
-        born = member.facts.get("birth_date")
-        born = born.value if isinstance(born, Held) else born
-        found.append((number, born if isinstance(born, date) else None))
-    return found
+def _members(explanation: Explanation, words: Words) -> list[str]:
+    if BIRTH not in explanation.plan.rulebook.catalogue.facts:
+        return []
+    keys = [(place, BIRTH) for place in range(len(explanation.case.members))]
+    return [line for key in keys for line in _facts(explanation, [key], words)]
+
+
+def _born(explanation: Explanation, place: int) -> date | None:
+    value = explanation.scope.members[place].get(BIRTH)
+    return value if isinstance(value, date) else None
 
 
 @lru_cache(maxsize=256)

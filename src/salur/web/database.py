@@ -42,6 +42,7 @@ def configure(url: str) -> dict[str, Any]:
     except ValueError:
         settings = {}
     if settings.get("ENGINE") == _SQLITE:
+        settings["CONN_MAX_AGE"] = CONNECTION_AGE_SECONDS  # to open the file anew costs more than a page
         settings["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": BUSY_TIMEOUT_SECONDS,

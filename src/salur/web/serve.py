@@ -73,6 +73,9 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "limit_request_fields": FIELDS_MOST,
             "limit_request_field_size": FIELD_MOST,
             "when_ready": _ready,
+            "pre_fork": lambda _arbiter, _worker: (
+                gc.freeze()
+            ),  # what was loaded by now is not looked through again
         }
         super().__init__()
 

@@ -1,0 +1,202 @@
+"""A code with a birth date opens one family's decisions; everything else says the same and costs five tries an hour."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from tests.citizens.town import KEYS, Town
+
+from salur.access.policy import SYSTEM, VISITOR, Refused
+from salur.journal.models import Event
+from salur.people.protect import Keys
+from salur.programmes import claims, services
+from salur.programmes.models import ClaimCode, ClaimTry
+
+NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+DAY = date(1980, 3, 31)
+
+
+def opened(code: str, born: date, *, now: datetime = NOW, source: str = "1.2.3.4", keys: Keys = KEYS) -> Any:
+    return services.claim_open(now=now, actor=VISITOR, keys=keys, code=code, birth_date=born, source=source)
+
+
+def test_every_code_is_its_familys_alone_and_is_nowhere(town: Town) -> None:
+    codes = {family: claims.code_of(KEYS, family) for family in range(20_000)}
+    assert len(set(codes.values())) == 20_000
+    assert all(claims.checks(code) for code in codes.values())
+    code, born = town.opens("eligible")
+    assert opened(code, born).family_id == town.families["eligible"]
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names():
+            cursor.execute(f'SELECT * FROM "{table}"')
+            assert not any(code in str(value) for row in cursor.fetchall() for value in row)
+
+
+def test_the_check_letter_finds_one_wrong_letter_and_two_exchanged() -> None:
+    rng = random.Random(3)
+    for family in range(300):
+        code = claims.code_of(KEYS, family)
+        place = rng.randrange(claims.CODE_LENGTH)
+        for letter in claims.LETTERS:
+            other = code[:place] + letter + code[place + 1 :]
+            assert claims.checks(other) == (other == code)
+        for at in range(claims.CODE_LENGTH - 1):
+            other = code[:at] + code[at + 1] + code[at] + code[at + 2 :]
+            assert claims.checks(other) == (other == code)
+
+
+def test_issuing_again_adds_nothing_and_a_revoked_code_opens_nothing(town: Town) -> None:
+    code, born = town.opens("eligible")
+    family = town.families["eligible"]
+    assert services.claim_codes_issue(now=NOW, actor=SYSTEM, keys=KEYS, cycle_id=town.cycle) == 0
+    assert services.claim_codes_revoke(now=NOW, actor=SYSTEM, family_id=family, region="35.10") > 0
+    assert opened(code, born).family_id is None
+    assert services.claim_codes_issue(now=NOW, actor=SYSTEM, keys=KEYS, cycle_id=town.cycle) > 0
+    assert opened(claims.code_of(KEYS, family, 1), born).family_id == family
+    assert opened(code, born).family_id is None
+
+
+def test_a_letter_stays_good_when_the_keys_are_rotated(town: Town) -> None:
+    code, born = town.opens("eligible")
+    assert opened(code, born, keys=Keys(2, {1: KEYS.secrets[1], 2: b"2" * 32})).family_id
+
+
+def test_the_letters_are_one_act_on_record(town: Town, tmp_path: Path) -> None:
+    file = tmp_path / "letters.csv"
+    count = services.claim_letters_write(now=NOW, actor=SYSTEM, keys=KEYS, cycle_id=town.cycle, file=file)
+    lines = file.read_text().splitlines()
+    assert len(lines) == count + 1
+    assert file.stat().st_mode & 0o077 == 0
+    family = town.families["eligible"]
+    assert f"{family},{claims.shown(town.codes[family])}" in lines
+    event = Event.objects.filter(kind="programmes.claim_letters_written").get()
+    assert town.codes[family] not in event.detail
+    with pytest.raises(Refused):
+        services.claim_letters_write(
+            now=NOW, actor=VISITOR, keys=KEYS, cycle_id=town.cycle, file=tmp_path / "x"
+        )
+
+
+def test_guesses_reveal_nobody(town: Town) -> None:
+    """Without the limits, so that it is the codes that are tried. SALUR_GUESSES=1000000 for a long run."""
+    rng, guesses = random.Random(11), int(os.environ.get("SALUR_GUESSES", "20000"))
+    born = sorted(set(town.births.values()))
+    stored = {bytes(index) for index in ClaimCode.objects.values_list("index", flat=True)}
+    for _ in range(guesses):
+        code = "".join(rng.choices(claims.LETTERS, k=11))
+        code += claims.LETTERS[claims._times_x(claims._polynomial(code))]
+        assert claims.index(KEYS, code, rng.choice(born)) not in stored
+
+
+def test_codes_of_others_and_birth_dates_of_others_open_nothing(town: Town) -> None:
+    rng, families = random.Random(5), list(town.births)
+    for number in range(200):
+        one, other = rng.sample(families, 2)
+        if town.births[one] != town.births[other]:
+            days = ClaimCode.objects.filter(
+                index__in=claims.indexes(KEYS, town.codes[one], town.births[other])
+            )
+            assert set(days.values_list("family_id", flat=True)) <= {one}, number
+
+
+@contextmanager
+def statements(log: list[str]) -> Iterator[None]:
+    """What is asked of the database, without its values."""
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        log.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        yield
+
+
+def test_unknown_wrong_date_and_wrong_check_letter_do_the_same_work(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, born = town.opens("eligible")
+    wrong_check = code[:-1] + next(letter for letter in claims.LETTERS if letter != code[-1])
+    digest, work = Keys.digest, []
+    for number, (typed, day) in enumerate(
+        [(claims.code_of(KEYS, 10**14), born), (code, born + timedelta(days=1)), (wrong_check, born)]
+    ):
+        asked: list[str] = []
+        made: list[str] = []
+
+        def counting(
+            self: Keys, purpose: str, text: str, version: int | None = None, seen: list[str] = made
+        ) -> bytes:
+            seen.append(purpose)
+            return digest(self, purpose, text, version)
+
+        monkeypatch.setattr(Keys, "digest", counting)
+        before = Event.objects.count()
+        with statements(asked):
+            assert opened(typed, day, source=f"10.0.0.{number}").family_id is None
+        assert Event.objects.count() == before
+        work.append((asked, made))
+    assert work[0] == work[1] == work[2]
+    assert len(work[0][0]) > 4
+
+
+def test_five_tries_an_hour_for_a_code_to_the_second(town: Town) -> None:
+    code, born = town.opens("eligible")
+    wrong = born + timedelta(days=1)
+    for number in range(claims.TRIES_MOST):
+        at = NOW + timedelta(minutes=number)
+        assert opened(code, wrong, now=at, source=f"10.0.0.{number}").wait_seconds == 0
+    late = NOW + timedelta(minutes=30)
+    assert opened(code, born, now=late, source="10.0.1.1").wait_seconds == 30 * 60
+    last = NOW + timedelta(hours=1) - timedelta(microseconds=1)
+    assert opened(code, born, now=last, source="10.0.1.1").wait_seconds == 1
+    assert opened(code, born, now=NOW + timedelta(hours=1), source="10.0.1.1").family_id
+    assert ClaimTry.objects.filter(at__lte=NOW).count() == 0  # what is over is gone
+
+
+def test_a_source_has_five_tries_whatever_it_types_and_whoever_exists(town: Town) -> None:
+    real, born = town.opens("eligible")
+    for family in range(claims.TRIES_MOST):
+        assert not opened(claims.code_of(KEYS, 10**14 + family), DAY).wait_seconds
+    told = {opened(code, born).wait_seconds for code in (real, claims.code_of(KEYS, 10**14 + 99))}
+    assert told == {3600}
+    assert opened(real, born, source="5.6.7.8").family_id
+
+
+def test_a_try_that_opens_is_given_back(town: Town) -> None:
+    code, born = town.opens("eligible")
+    for _ in range(claims.TRIES_MOST + 3):
+        assert opened(code, born).family_id
+    assert ClaimTry.objects.count() == 0
+
+
+def test_the_limit_holds_between_connections(town: Town) -> None:
+    """Four threads at once on connections of their own: five tries in all, not one more."""
+    code = claims.code_of(KEYS, 10**14)
+    gate, answers, faults = threading.Barrier(4), [], []
+
+    def tries(number: int) -> None:
+        try:
+            gate.wait()
+            for attempt in range(4):
+                answers.append(opened(code, DAY, source=f"10.{number}.0.{attempt}").wait_seconds)
+        except Exception as error:
+            faults.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=tries, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert sorted(answers).count(0) == claims.TRIES_MOST

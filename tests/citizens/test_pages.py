@@ -1,0 +1,159 @@
+"""A citizen reads the decision: without scripts, by keyboard, on a narrow screen, in both languages; and what is
+asked of the database for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from tests.browser import FIRST_VISIT_BYTES, FIRST_VISIT_REQUESTS, Traffic, faults_of_accessibility
+from tests.citizens.conftest import Served
+from tests.citizens.town import Town
+
+from salur.citizens import claim
+
+PREFIX = {"id": "", "en": "/en"}
+both = pytest.mark.parametrize("language", ["id", "en"])
+
+
+def sent(client: Client, code: str, born: Any) -> Any:
+    form = {"code": code, "born-day": born.day, "born-month": born.month, "born-year": born.year}
+    return client.post("/en/mengapa/", form)
+
+
+def read(town: Town, kind: str) -> str:
+    client = Client()
+    assert sent(client, *town.opens(kind)).status_code == 302
+    return client.get("/en/keputusan/pkh/2026-Q4/").content.decode()
+
+
+def test_the_page_is_one_query_and_keeps_nothing(town: Town) -> None:
+    client = Client()
+    answer = sent(client, *town.opens("eligible"))
+    cookie = answer.cookies[claim.NAME]
+    assert (cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (True, "Strict", 1800)
+    client.get("/en/keputusan/pkh/2026-Q4/")
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        page = client.get("/en/keputusan/pkh/2026-Q4/")
+    assert len(queries) == 1
+    assert page["Cache-Control"] == "no-store"
+    assert not page.cookies
+    client.post("/en/keputusan/keluar/")
+    assert client.get("/en/keputusan/pkh/2026-Q4/").status_code == 302
+
+
+def test_both_versions_stand_there_with_their_cause(town: Town) -> None:
+    page = read(town, "changed")
+    assert page.index("Your family is not entitled to") < page.index("Changed because data were corrected.")
+    assert "Decided with all families of the list." in page
+    assert "text not yet checked" in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("eligible", "is entitled to"),
+        ("needs_data", "This is not a refusal."),
+        ("not_eligible", "not entitled"),
+    ],
+)
+def test_the_outcome_comes_first_in_one_sentence(town: Town, kind: str, words: str) -> None:
+    page = read(town, kind)
+    heading = page[page.index("<h1") : page.index("</h1>")]
+    assert words in heading
+    assert page.count("<h1") == 1
+
+
+def test_unknown_code_and_wrong_date_give_the_same_page(town: Town) -> None:
+    code, born = town.opens("eligible")
+    other = town.codes[town.families["eligible"]][::-1]
+    one, two = sent(Client(), code, born + timedelta(days=1)), sent(Client(), other, born)
+    assert (one.status_code, two.status_code) == (422, 422)
+    bodies = [
+        page.content.decode().replace(typed, "CODE").split("csrfmiddlewaretoken")[0]
+        for page, typed in ((one, code), (two, other))
+    ]
+    assert bodies[0] == bodies[1]
+    for _ in range(3):
+        sent(Client(), other, born)
+    late = sent(Client(), code, born)
+    assert (late.status_code, int(late["Retry-After"]) > 3000) == (429, True)
+
+
+def test_a_cookie_that_was_changed_opens_nothing(town: Town) -> None:
+    client = Client()
+    sent(client, *town.opens("eligible"))
+    family = str(town.families["eligible"])
+    client.cookies[claim.NAME] = client.cookies[claim.NAME].value.replace(
+        family, str(town.families["changed"])
+    )
+    assert client.get("/keputusan/").status_code == 302
+
+
+def enter(page: Any, served: Served, language: str, kind: str) -> None:
+    """By the keyboard alone."""
+    _, code, born = served.opens[kind]
+    page.goto(served.address + PREFIX[language] + "/mengapa/")
+    while page.evaluate("document.activeElement.id") != "code":
+        page.keyboard.press("Tab")
+    year, month, day = born.split("-")
+    for text in (code.lower(), day, month, year):
+        page.keyboard.type(text)
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/keputusan/")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.pathname || ''").endswith("/pkh/2026-Q4/"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/pkh/2026-Q4/")
+
+
+@both
+def test_a_citizen_reads_the_decision_by_keyboard_without_scripts_on_a_narrow_screen(
+    browser: Any, served: Served, language: str
+) -> None:
+    context = browser.new_context(viewport={"width": 320, "height": 800}, java_script_enabled=False)
+    page = context.new_page()
+    enter(page, served, language, "changed")
+    words = {"id": "Diubah karena koreksi data.", "en": "Changed because data were corrected."}
+    assert page.get_by_text(words[language]).is_visible()
+    sticking_out = [
+        box for box in (e.bounding_box() for e in page.locator("main *:visible").all())
+        if box and box["x"] + box["width"] > 320.5
+    ]  # fmt: skip
+    assert sticking_out == []
+    context.close()
+
+
+@both
+def test_axe_finds_no_fault(browser: Any, served: Served, language: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)
+    page = context.new_page()
+    enter(page, served, language, "not_eligible")
+    assert faults_of_accessibility(page) == []
+    for path in ("/", "/program/", "/program/pkh/", "/mengapa/", "/keputusan/", "/keputusan/dilihat/"):
+        page.goto(served.address + PREFIX[language] + path)
+        assert faults_of_accessibility(page) == [], path
+    context.close()
+
+
+def test_the_first_visit_is_small(browser: Any, served: Served) -> None:
+    context = browser.new_context()
+    first = context.new_page()
+    enter(first, served, "id", "eligible")
+    session = context.new_cdp_session(first)
+    session.send("Network.clearBrowserCache")
+    page = context.new_page()
+    traffic = Traffic(page)
+    page.goto(served.address + "/keputusan/pkh/2026-Q4/", wait_until="networkidle")
+    assert len(traffic.urls) <= FIRST_VISIT_REQUESTS
+    assert 10_000 < traffic.bytes <= FIRST_VISIT_BYTES
+    context.close()
