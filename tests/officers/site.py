@@ -1,6 +1,6 @@
 """The office of a test: one regency, five officers with a session each, and everything that a cycle needs.
 
-    python -m tests.officers.site FOLDER        prepares SALUR_HOME and prints the sessions as JSON
+python -m tests.officers.site FOLDER        prepares SALUR_HOME and prints the sessions as JSON
 """
 
 from __future__ import annotations
@@ -80,9 +80,7 @@ def prepare(folder: Path) -> dict[str, object]:
 
     catalogue = rules.read_catalogue(BOOKS / "facts.toml")
     population = folder / "population"
-    generate(
-        Generator(read_regencies(REGENCY), 400, 7, catalogue, REFERENCE_DATE.date(), 10.0), population
-    )
+    generate(Generator(read_regencies(REGENCY), 400, 7, catalogue, REFERENCE_DATE.date(), 10.0), population)
     office = Office(rules.open_population(population, catalogue), folder)
     ids = staff()
     version = office.version("pkh")

@@ -1,4 +1,4 @@
-"""A whole cycle in a real browser: one officer opens it, another reviews and corrects, a third confirms, a fourth signs."""
+"""A whole cycle in a real browser: opened, reviewed and corrected, confirmed, signed, each by another officer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from tests.browser import faults_of_accessibility
 from tests.officers.conftest import Site
 
-PICTURES = os.environ.get("SALUR_TEST_PICTURES", "")  # a folder, to look at every page
+PICTURES = os.environ.get("OFFICERS_PICTURES", "")  # a folder, to look at every page
 
 
 def looked_at(page: Any, name: str, wrong: bool = False) -> None:
@@ -135,8 +135,15 @@ def test_a_cycle_by_four_officers(site: Site, signed_in: Any) -> None:
     options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
                "isUserVerified": True, "automaticPresenceSimulation": True}  # fmt: skip
     made = virtual.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-    credential = {**site.made["passkey"], "isResidentCredential": False, "rpId": "localhost", "signCount": 100}
-    virtual.send("WebAuthn.addCredential", {"authenticatorId": made["authenticatorId"], "credential": credential})
+    credential = {
+        **site.made["passkey"],
+        "isResidentCredential": False,
+        "rpId": "localhost",
+        "signCount": 100,
+    }
+    virtual.send(
+        "WebAuthn.addCredential", {"authenticatorId": made["authenticatorId"], "credential": credential}
+    )
     with page.expect_navigation():
         page.get_by_role("button", name="Tanda tangani dengan kunci sandi").click()
     assert page.locator(".govuk-tag--green").count() == 1

@@ -86,7 +86,7 @@ def line(explanation: Explanation, used: UsedFact) -> Line:
 
 @dataclass(frozen=True)
 class Said:
-    """A reason in words: whether the condition holds (None: not known), the facts, and the law."""
+    """A reason in words: whether the condition holds (None: not known), the facts that decide it, and the law."""
 
     holds: bool | None
     says: str
@@ -104,10 +104,11 @@ def reasons(explanation: Explanation) -> list[Said]:
 
 def _said(explanation: Explanation, reason: Reason) -> Said:
     basis = reason.criterion.basis
+    keys = [(change.place, change.fact) for change in reason.changes] or list(reason.asks)
     return Said(
         reason.outcome,
         reason.criterion.says[language()],
-        _lines(explanation, list(reason.facts)),
+        _lines(explanation, keys),
         explanation.plan.rulebook.basis[basis].title if basis else "",
     )
 

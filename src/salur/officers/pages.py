@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -95,15 +94,20 @@ def menu(actor: Actor) -> list[tuple[str, str]]:
     ]
 
 
-@contextmanager
-def trying(errors: Errors, field: str = "") -> Iterator[None]:
+class trying:  # noqa: N801  # reads as a sentence: with trying(errors): …
     """What a service does not accept is told in the form. A refusal stays one."""
-    try:
-        yield
-    except policy.Refused:
-        raise
-    except InputError as error:
-        errors += [(field, sentence) for sentence in sentences(error)]
+
+    def __init__(self, errors: Errors, field: str = "") -> None:
+        self.errors, self.field = errors, field
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> bool:
+        if not isinstance(error, InputError) or isinstance(error, policy.Refused):
+            return False
+        self.errors += [(self.field, sentence) for sentence in sentences(error)]
+        return True
 
 
 def day_from(request: HttpRequest, name: str, errors: Errors, default: date | None = None) -> date | None:

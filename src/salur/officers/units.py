@@ -27,6 +27,8 @@ from salur.officers.pages import (
 from salur.programmes import selectors, services
 from salur.web.words import gettext as _
 
+EVENTS_MOST = 200  # of each subject
+
 
 @require_http_methods(["GET", "POST"])
 def unit(request: HttpRequest, decision: int) -> HttpResponse:
@@ -63,7 +65,8 @@ def unit(request: HttpRequest, decision: int) -> HttpResponse:
             f"family:{row.family_id}",
             *(f"decision:{e.id}" for e in history),
         )
-        for event in journal.events_of(subject, most=50)
+        for event in journal.events_of(subject, most=EVENTS_MOST)
+        if event.kind != "access.record_read"  # told by the read log
     ]
     events = sorted(events, key=lambda event: (event.at, event.id), reverse=True)
     blind = must_not_see_yet(actor, history[0].id if history else row.id)

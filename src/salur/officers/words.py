@@ -73,5 +73,4 @@ EVENTS = {
     "people.correction_made": later("A correction was written"),
     "people.correction_confirmed": later("A correction was confirmed"),
     "people.correction_withdrawn": later("A correction was taken back"),
-    "access.record_read": later("The record was read"),
 }
