@@ -6,6 +6,7 @@ SALUR_ORIGIN (docs/operate.md). Logs go to standard error as JSON, like all othe
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from typing import Annotated, Any
