@@ -1,6 +1,7 @@
 # Everything starts here: `make demo` and `make test`. Each makes .venv first and is quick the second time.
 
 FAMILIES ?= 10000
+SERVE ?= --serve
 WORKERS ?= 2
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
@@ -24,8 +25,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(STAMP) ## Decide a population of one real regency, with reasons; FAMILIES=680000 for all of it
-	@$(BIN)/salur demo --families $(FAMILIES)
+demo: $(STAMP) ## Decide one real regency and open its office in the browser; FAMILIES=680000 for all of it
+	@$(BIN)/salur demo --families $(FAMILIES) $(SERVE)
 
 test: check ## Format, lint, types, import contracts, and every test
 	@echo "Tests …"
