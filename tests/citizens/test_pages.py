@@ -26,13 +26,13 @@ def sent(client: Client, code: str, born: Any) -> Any:
 
 
 def read(town: Town, kind: str) -> str:
-    client = Client()
+    client = Client(SERVER_NAME="localhost")
     assert sent(client, *town.opens(kind)).status_code == 302
     return client.get("/en/keputusan/pkh/2026-Q4/").content.decode()
 
 
 def test_the_page_is_one_query_and_keeps_nothing(town: Town) -> None:
-    client = Client()
+    client = Client(SERVER_NAME="localhost")
     answer = sent(client, *town.opens("eligible"))
     cookie = answer.cookies[claim.NAME]
     assert (cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (True, "Strict", 1800)
@@ -73,7 +73,10 @@ def test_the_outcome_comes_first_in_one_sentence(town: Town, kind: str, words: s
 def test_unknown_code_and_wrong_date_give_the_same_page(town: Town) -> None:
     code, born = town.opens("eligible")
     other = town.codes[town.families["eligible"]][::-1]
-    one, two = sent(Client(), code, born + timedelta(days=1)), sent(Client(), other, born)
+    one, two = (
+        sent(Client(SERVER_NAME="localhost"), code, born + timedelta(days=1)),
+        sent(Client(SERVER_NAME="localhost"), other, born),
+    )
     assert (one.status_code, two.status_code) == (422, 422)
     bodies = [
         page.content.decode().replace(typed, "CODE").split("csrfmiddlewaretoken")[0]
@@ -81,13 +84,13 @@ def test_unknown_code_and_wrong_date_give_the_same_page(town: Town) -> None:
     ]
     assert bodies[0] == bodies[1]
     for _ in range(3):
-        sent(Client(), other, born)
-    late = sent(Client(), code, born)
+        sent(Client(SERVER_NAME="localhost"), other, born)
+    late = sent(Client(SERVER_NAME="localhost"), code, born)
     assert (late.status_code, int(late["Retry-After"]) > 3000) == (429, True)
 
 
 def test_a_cookie_that_was_changed_opens_nothing(town: Town) -> None:
-    client = Client()
+    client = Client(SERVER_NAME="localhost")
     sent(client, *town.opens("eligible"))
     family = str(town.families["eligible"])
     client.cookies[claim.NAME] = client.cookies[claim.NAME].value.replace(

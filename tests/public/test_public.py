@@ -19,7 +19,7 @@ __all__ = ["office", "population", "settings_keys", "town"]
 
 
 def test_the_file_is_the_protected_table_and_holds_no_small_group(town: Town) -> None:
-    text = Client().get("/program/pkh/angka.csv").content.decode()
+    text = Client(SERVER_NAME="localhost").get("/program/pkh/angka.csv").content.decode()
     rows = list(csv.DictReader(io.StringIO(text)))
     assert all(int(row["units"]) == 0 or int(row["units"]) >= 10 for row in rows)
     raw: dict[tuple[str, str], Cell] = defaultdict(lambda: Cell(0))
@@ -39,7 +39,7 @@ def test_the_file_is_the_protected_table_and_holds_no_small_group(town: Town) ->
 
 @pytest.mark.parametrize("path", ["/", "/en/", "/program/", "/program/pkh/", "/en/program/pkh/"])
 def test_pages_about_nobody_may_be_kept_and_set_no_cookie(town: Town, path: str) -> None:
-    page = Client().get(path)
+    page = Client(SERVER_NAME="localhost").get(path)
     assert page.status_code == 200
     assert "public" in page["Cache-Control"]
     assert not page.cookies
@@ -47,5 +47,5 @@ def test_pages_about_nobody_may_be_kept_and_set_no_cookie(town: Town, path: str)
 
 
 def test_a_programme_without_rules_in_force_is_not_found(town: Town) -> None:
-    assert Client().get("/program/nothing/").status_code == 404
-    assert Client().get("/program/nothing/angka.csv").status_code == 404
+    assert Client(SERVER_NAME="localhost").get("/program/nothing/").status_code == 404
+    assert Client(SERVER_NAME="localhost").get("/program/nothing/angka.csv").status_code == 404

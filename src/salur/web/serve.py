@@ -74,9 +74,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "limit_request_fields": FIELDS_MOST,
             "limit_request_field_size": FIELD_MOST,
             "when_ready": _ready,
-            "pre_fork": lambda _arbiter, _worker: (
-                gc.freeze()
-            ),  # what was loaded by now is not looked through again
+            "pre_fork": _before_fork,
         }
         super().__init__()
 
@@ -88,6 +86,11 @@ class _Server(BaseApplication):  # type: ignore[misc]
         from salur.web.wsgi import application
 
         return application
+
+
+def _before_fork(_arbiter: Any, _worker: Any) -> None:
+    """What is loaded by now stays: the collector need not look through it at each turn."""
+    gc.freeze()
 
 
 def _ready(arbiter: Any) -> None:
