@@ -66,6 +66,12 @@ def passkey(officer: int, origin: str, seed: bytes) -> dict[str, str]:
     }
 
 
+def a_person() -> int:
+    from salur.people.models import Person
+
+    return Person.objects.earliest("id").id
+
+
 def prepare(folder: Path) -> dict[str, object]:
     from django.test import Client
     from tests.programmes.conftest import BOOKS, REFERENCE_DATE, REGENCY, SUPERVISOR, Office
@@ -98,7 +104,7 @@ def prepare(folder: Path) -> dict[str, object]:
         client.force_login(Officer.objects.get(id=id_), backend=BACKEND)
         sessions[key] = client.cookies["salur"].value
     key = passkey(ids["signer"], os.environ["SALUR_ORIGIN"], b"a passkey of the test")
-    return {"sessions": sessions, "passkey": key, "version": version, "ids": ids}
+    return {"sessions": sessions, "passkey": key, "version": version, "ids": ids, "person": a_person()}
 
 
 if __name__ == "__main__":

@@ -167,7 +167,8 @@ def test_people_cases_and_rulebooks(site: Site, signed_in: Any) -> None:
     page.locator("main button").first.click()
     page.wait_for_url("**/warga/cari/")
     looked_at(page, "people-search")
-    page.goto(site.address + "/petugas/warga/1/")
+    page.goto(f"{site.address}/petugas/warga/{site.made['person']}/")
+    assert page.locator("h1").inner_text() == "Warga"  # as the people of this test are called
     looked_at(page, "person")
     page.goto(site.address + "/petugas/warga/belum-terdata/")
     looked_at(page, "unregistered")

@@ -153,7 +153,10 @@ def _shown(request: HttpRequest, cycle_id: int, errors: Errors) -> HttpResponse:
         and may(actor, "programmes.cycle_cancel", found.regions),
         closes=found.state == Cycle.State.DECREED and may(actor, "programmes.cycle_close", found.regions),
         job=next(
-            (row for row in journal.jobs(states=("waiting", "running", "dead")) if row.kind == "programmes.decide"),
+            (
+                row for row in journal.jobs(states=("ready", "running", "dead"))
+                if row.kind == "programmes.decide" and row.created_at == found.opened_at
+            ),
             None,
         ) if found.state == Cycle.State.OPENED else None,
     )  # fmt: skip
