@@ -26,6 +26,9 @@ import salur.web  # noqa: E402
 from salur.web.database import configure, sqlite_url  # noqa: E402
 
 salur.web.setup()  # doctests of rooms with tables import their models
+from django.conf import settings  # noqa: E402
+
+settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]  # Django's test client
 _numbers = count(1)
 
 

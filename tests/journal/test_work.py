@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, transaction
 from django.db.backends.signals import connection_created
+from django.db.models import QuerySet
 
 from salur.journal import jobs, services, work
 from salur.journal.jobs import Retry, handler
@@ -60,6 +61,11 @@ def enqueue(count: int) -> None:
             services.enqueue(now=clock(), kind="tests.act", payload={"n": n})
 
 
+def own() -> QuerySet[Job]:
+    """Without what rooms do by the clock."""
+    return Job.objects.filter(kind__startswith="tests.")
+
+
 def acts() -> list[int]:
     details = Event.objects.filter(kind="tests.acted").values_list("detail", flat=True)
     return sorted(json.loads(text)["n"] for text in details)
@@ -90,9 +96,9 @@ def test_a_thousand_jobs_are_done_once_each_by_threads_and_processes(
     for process in processes:
         _, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
-        lines += [json.loads(line) for line in err.splitlines()]
+        lines += [line for line in map(json.loads, err.splitlines()) if line["kind"] == "tests.act"]
     assert acts() == list(range(JOBS))
-    assert Job.objects.filter(state="done", attempts=1).count() == JOBS
+    assert own().filter(state="done", attempts=1).count() == JOBS
     assert all(line["message"] == "done" and "n" not in line for line in lines)
     assert len(lines) + sum(threads.values()) == JOBS
 
@@ -116,7 +122,7 @@ def act(payload, *, now):
     later = clock() + timedelta(seconds=61)
     work.work(workers=2, once=True, seals=None, clock=lambda: later, asked_to_stop=lambda: False)
     assert acts() == [0, 1, 2]
-    assert list(Job.objects.order_by("id").values_list("attempts", flat=True)) == [1, 2, 1]
+    assert list(own().order_by("id").values_list("attempts", flat=True)) == [1, 2, 1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -144,7 +150,7 @@ def act(payload, *, now):
         _, err = process.communicate("go on\n", timeout=30)
         assert process.returncode == 0, err
     assert acts() == [0]
-    assert list(Job.objects.order_by("id").values_list("state", flat=True)) == ["done", *["ready"] * 3]
+    assert list(own().order_by("id").values_list("state", flat=True)) == ["done", *["ready"] * 3]
     assert [json.loads(line)["message"] for line in err.splitlines()] == ["done"]
 
 

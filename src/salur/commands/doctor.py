@@ -138,7 +138,7 @@ def _database() -> Iterator[Finding]:
     yield Finding("Database", "ok", f"{place} is reachable.")
     if superuser:
         yield Finding(
-            "Database",
+            "Row-level security",
             "missing",
             "connected as a superuser, whom row-level security does not bind; see docs/access.md.",
         )
