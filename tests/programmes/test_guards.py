@@ -113,6 +113,20 @@ def test_nothing_is_removed(cycle: Cycle, table: str) -> None:
     assert FamilyCase.objects.exists()
 
 
+@pytest.mark.parametrize("table", guards.KEPT)
+def test_nothing_is_replaced_or_emptied(cycle: Cycle, database: str, table: str) -> None:
+    Duty.objects.create(cycle=cycle, officer="officer:8", duty="review", since=NOW)
+    reviewed(cycle, "officer:8")
+    prepared(cycle)
+    act = (
+        f"INSERT OR REPLACE INTO {table} SELECT * FROM {table} LIMIT 1"
+        if database == "sqlite"
+        else f"TRUNCATE {table} CASCADE"
+    )
+    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(act)
+
+
 def test_a_decision_names_the_one_before_it(cycle: Cycle) -> None:
     first, other = Decision.objects.filter(cycle=cycle).order_by("id")[:2]
     fields = {
@@ -144,3 +158,4 @@ def test_every_guard_stands(database: str) -> None:
             cursor.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal")
         standing = {row[0] for row in cursor.fetchall()}
     assert {guard.name for guard in guards.GUARDS} <= standing
+    assert {f"{table}_never_deleted" for table in guards.KEPT} <= standing

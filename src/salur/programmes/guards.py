@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from salur.journal.constraints import ANY_CHANGE, keep, release
+
 
 @dataclass(frozen=True)
 class Guard:
@@ -15,16 +17,9 @@ class Guard:
 
     name: str
     table: str
-    act: str  # INSERT, UPDATE or DELETE
+    act: str  # INSERT or UPDATE
     refused_when: str
     message: str
-
-
-def _never(table: str, *acts: str) -> list[Guard]:
-    return [
-        Guard(f"{table}_no_{act.lower()}", table, act, "1 = 1", f"{table} rows are never changed")
-        for act in acts
-    ]
 
 
 def _has_duty(cycle: str, officer: str, duty: str) -> str:
@@ -34,14 +29,19 @@ def _has_duty(cycle: str, officer: str, duty: str) -> str:
     )
 
 
+# Rows that are never removed, and which updates of them are refused; None: a guard below judges them.
+KEPT: dict[str, str | None] = {
+    "programmes_decision": ANY_CHANGE,
+    "programmes_duty": ANY_CHANGE,
+    "programmes_familycase": ANY_CHANGE,
+    "programmes_ceiling": ANY_CHANGE,
+    "programmes_review": "OLD.finding <> '' OR NEW.decision_id <> OLD.decision_id OR NEW.cycle_id <> OLD.cycle_id"
+    " OR NEW.reviewer <> OLD.reviewer OR NEW.judgement <> OLD.judgement OR NEW.judged_at <> OLD.judged_at",
+    "programmes_decree": None,
+    "programmes_cycle": None,
+}
+
 GUARDS = [
-    *_never("programmes_decision", "UPDATE", "DELETE"),
-    *_never("programmes_duty", "UPDATE", "DELETE"),
-    *_never("programmes_familycase", "UPDATE", "DELETE"),
-    *_never("programmes_ceiling", "UPDATE", "DELETE"),
-    *_never("programmes_review", "DELETE"),
-    *_never("programmes_decree", "DELETE"),
-    *_never("programmes_cycle", "DELETE"),
     Guard(
         "programmes_review_duty",
         "programmes_review",
@@ -50,14 +50,6 @@ GUARDS = [
         + " OR NOT EXISTS (SELECT 1 FROM programmes_decision x WHERE x.id = NEW.decision_id"
         " AND x.cycle_id = NEW.cycle_id)",
         "a review needs the duty to review in the cycle of its decision",
-    ),
-    Guard(
-        "programmes_review_once",
-        "programmes_review",
-        "UPDATE",
-        "OLD.finding <> '' OR NEW.decision_id <> OLD.decision_id OR NEW.cycle_id <> OLD.cycle_id"
-        " OR NEW.reviewer <> OLD.reviewer OR NEW.judgement <> OLD.judgement OR NEW.judged_at <> OLD.judged_at",
-        "a review is found once and its judgement stays",
     ),
     Guard(
         "programmes_decree_unsigned",
@@ -128,6 +120,8 @@ GUARDS = [
 def install(apps: Any, editor: Any) -> None:
     """Create the triggers (again)."""
     remove(apps, editor)
+    for table, refused in KEPT.items():
+        keep(editor, table, f"{table} rows are kept as they are", refused_update=refused)
     for guard in GUARDS:
         for text in _create(guard, editor.connection.vendor):
             editor.execute(text)
@@ -135,6 +129,8 @@ def install(apps: Any, editor: Any) -> None:
 
 def remove(apps: Any, editor: Any) -> None:
     """Drop the triggers."""
+    for table in KEPT:
+        release(editor, table)
     for guard in GUARDS:
         if editor.connection.vendor == "sqlite":
             editor.execute(f"DROP TRIGGER IF EXISTS {guard.name}")
@@ -149,11 +145,10 @@ def _create(guard: Guard, vendor: str) -> list[str]:
             f"CREATE TRIGGER {guard.name} BEFORE {guard.act} ON {guard.table} FOR EACH ROW "
             f"WHEN {guard.refused_when} BEGIN SELECT RAISE(ABORT, '{guard.message}'); END"
         ]
-    row = "OLD" if guard.act == "DELETE" else "NEW"
     return [
         f"CREATE FUNCTION {guard.name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         f"IF {guard.refused_when} THEN RAISE EXCEPTION '{guard.message}' USING ERRCODE = 'check_violation'; END IF; "
-        f"RETURN {row}; END $$",
+        "RETURN NEW; END $$",
         f"CREATE TRIGGER {guard.name} BEFORE {guard.act} ON {guard.table} FOR EACH ROW "
         f"EXECUTE FUNCTION {guard.name}()",
     ]

@@ -16,7 +16,8 @@ from typing import Any
 from django.core.management import call_command
 from django.db import migrations
 
-FOREVER = ("access_readlog", "access_signature")
+from salur.journal.constraints import ANY_CHANGE, keep, release
+
 _HELD = """
     SELECT 1 FROM access_grant held
     JOIN access_incompatible pair ON pair.role = NEW.role AND pair.other = held.role
@@ -31,6 +32,7 @@ _GLASS_FIELDS = ("officer_id", "region", "subject", "reason", "at", "until")
 _GLASS_CHANGED = (
     " OR ".join(f"NEW.{field} <> OLD.{field}" for field in _GLASS_FIELDS) + " OR OLD.reviewed_at IS NOT NULL"
 )
+KEPT = {"access_readlog": ANY_CHANGE, "access_signature": ANY_CHANGE, "access_brokenglass": _GLASS_CHANGED}
 
 
 def _sqlite() -> Iterator[str]:
@@ -40,25 +42,6 @@ def _sqlite() -> Iterator[str]:
             SELECT RAISE(ABORT, 'incompatible roles') WHERE EXISTS ({_HELD});
             SELECT RAISE(ABORT, 'granted by who invited') WHERE '{when}' = 'INSERT' AND EXISTS ({_INVITED}); END
         """
-    for table in FOREVER:
-        for when in ("UPDATE", "DELETE"):
-            yield f"""
-                CREATE TRIGGER {table}_{when.lower()} BEFORE {when} ON {table} BEGIN
-                SELECT RAISE(ABORT, '{table} is append-only'); END
-            """
-        yield f"""
-            CREATE TRIGGER {table}_insert BEFORE INSERT ON {table}
-            WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id) BEGIN
-            SELECT RAISE(ABORT, '{table} is append-only'); END
-        """  # INSERT OR REPLACE deletes without asking the trigger of DELETE
-    yield f"""
-        CREATE TRIGGER access_brokenglass_update BEFORE UPDATE ON access_brokenglass WHEN {_GLASS_CHANGED} BEGIN
-        SELECT RAISE(ABORT, 'only a review is added to broken glass'); END
-    """
-    yield """
-        CREATE TRIGGER access_brokenglass_delete BEFORE DELETE ON access_brokenglass BEGIN
-        SELECT RAISE(ABORT, 'broken glass is never deleted'); END
-    """
 
 
 def _postgres() -> Iterator[str]:
@@ -78,43 +61,28 @@ def _postgres() -> Iterator[str]:
         CREATE TRIGGER access_grant_guard BEFORE INSERT OR UPDATE ON access_grant
         FOR EACH ROW EXECUTE FUNCTION access_grant_guard()
     """
-    yield """
-        CREATE FUNCTION access_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-            RAISE EXCEPTION '% is never changed nor deleted', TG_TABLE_NAME USING ERRCODE = 'check_violation';
-        END $$
-    """
-    for table in (*FOREVER, "access_brokenglass"):
-        when = "DELETE" if table == "access_brokenglass" else "UPDATE OR DELETE"
-        yield f"CREATE TRIGGER {table}_rows BEFORE {when} ON {table} FOR EACH ROW EXECUTE FUNCTION access_refuse()"
-        yield f"CREATE TRIGGER {table}_all BEFORE TRUNCATE ON {table} EXECUTE FUNCTION access_refuse()"
-    yield f"""
-        CREATE TRIGGER access_brokenglass_update BEFORE UPDATE ON access_brokenglass
-        FOR EACH ROW WHEN ({_GLASS_CHANGED}) EXECUTE FUNCTION access_refuse()
-    """
 
 
 def forward(_apps: Any, editor: Any) -> None:
     for statement in _postgres() if editor.connection.vendor == "postgresql" else _sqlite():
         editor.execute(statement, params=None)
+    for table, changed in KEPT.items():
+        keep(editor, table, f"{table} is never changed nor deleted", refused_update=changed)
     call_command("createcachetable", database=editor.connection.alias, verbosity=0)
 
 
 def backward(_apps: Any, editor: Any) -> None:
     if editor.connection.vendor == "postgresql":
         editor.execute("DROP FUNCTION access_grant_guard() CASCADE")
-        editor.execute("DROP FUNCTION access_refuse() CASCADE")
     else:
         for when in ("insert", "update"):
             editor.execute(f"DROP TRIGGER access_grant_{when}")
-        for table in FOREVER:
-            for when in ("insert", "update", "delete"):
-                editor.execute(f"DROP TRIGGER {table}_{when}")
-        editor.execute("DROP TRIGGER access_brokenglass_update")
-        editor.execute("DROP TRIGGER access_brokenglass_delete")
+    for table in KEPT:
+        release(editor, table)
     editor.execute("DROP TABLE access_cache")
 
 
 class Migration(migrations.Migration):
-    dependencies = [("access", "0002_sign_in_reads_and_glass")]
+    dependencies = [("access", "0002_sign_in_reads_and_glass"), ("journal", "0001_initial")]
 
     operations = [migrations.RunPython(forward, backward)]
