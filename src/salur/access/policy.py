@@ -29,6 +29,11 @@ class PasskeyNeeded(Refused):
     """The actor may do this, after using a passkey again."""
 
 
+def lies_in(region: str, above: str) -> bool:
+    """Whether a region is another one or lies below it; every region lies in the nation, which is empty."""
+    return not above or region == above or region.startswith(above + ".")
+
+
 @dataclass(frozen=True)
 class Granted:
     """A role in a region: a code of a province or regency, empty for the nation."""
@@ -44,7 +49,7 @@ class Granted:
         >>> Granted("reviewer", "35.1").covers("35.10")
         False
         """
-        return not self.region or region == self.region or region.startswith(self.region + ".")
+        return lies_in(region, self.region)
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Opened:
         >>> Opened("35.10").covers("35.10", "person:4"), Opened("35.10", "person:4").covers("35.10", "person:5")
         (True, False)
         """
-        return self.subject in ("", subject) and Granted("", self.region).covers(region)
+        return self.subject in ("", subject) and lies_in(region, self.region)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from salur.access import selectors, signing
 from salur.access.models import (
@@ -33,6 +33,7 @@ from salur.access.models import (
 from salur.access.policy import Actor, Granted, by_glass, policy, require
 from salur.access.signing import BadSignature
 from salur.core.faults import InputError
+from salur.journal.constraints import refusing
 from salur.journal.services import record
 
 INVITATION_HOURS = 72
@@ -161,13 +162,10 @@ def grant_give(
         )
     if until is not None and until <= now:
         raise InputError.of("The grant must end after it begins.")
-    try:
-        with transaction.atomic():
-            grant = Grant.objects.create(
-                officer=to, role=role, region=region, granted_by_id=actor.officer_id, since=now, until=until
-            )
-    except IntegrityError:
-        raise InputError.of("The officer holds this role here already.") from None
+    with refusing("The officer holds this role here already."):
+        grant = Grant.objects.create(
+            officer=to, role=role, region=region, granted_by_id=actor.officer_id, since=now, until=until
+        )
     record(
         now=now,
         actor=actor.ref,

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils.timezone import localdate
 
 from salur.access.policy import Actor, Refused, policy, require
 from salur.core.faults import InputError
 from salur.core.population.catalogue import FORBIDDEN, Catalogue, Value
+from salur.journal.constraints import refusing
 from salur.journal.services import record
 from salur.people import bulk, exported
 from salur.people.bulk import Enrolled, FamilyRow, PersonRow
@@ -100,7 +100,7 @@ def identifier_set(
         raise InputError.of("This number belongs to {holder} already. Compare the two: are they the same?",
                             holder=holder.owner)  # fmt: skip
     mine = {"person": subject} if isinstance(subject, Person) else {"family": subject}
-    with _refusing("A NIK belongs to a person, a family-card number to a family."):
+    with refusing("A NIK belongs to a person, a family-card number to a family."):
         row, fresh = Identifier.objects.update_or_create(
             kind=kind,
             **mine,
@@ -129,7 +129,7 @@ def membership_begin(
     require(actor, "people.membership_begin", family.region, now=now)
     if person.died_on is not None and since > person.died_on:
         raise InputError.of("{person} died before that day.", person=person)
-    with _refusing("{person} is in a family at that time already. End that membership first.", person=person):
+    with refusing("{person} is in a family at that time already. End that membership first.", person=person):
         membership = Membership.objects.create(
             person=person, family=family, since=since, region=family.region
         )
@@ -196,7 +196,7 @@ def same_as_declare(
         require(actor, "people.same_as_declare", person.region, now=now)
     if len(persons) < 2:
         raise InputError.of("Two different persons are needed.")
-    with _refusing("This was declared already."):
+    with refusing("This was declared already."):
         row = SameAs.objects.create(
             person=persons[0],
             other=persons[1],
@@ -258,7 +258,7 @@ def correction_make(
         raise InputError.of("{fact} must be {expected}.", fact=fact, expected=declared.expected)
     if source not in catalogue.registers:
         raise InputError.of("{source} is not a register of the fact catalogue.", source=source)
-    with _refusing("A correction replaces an earlier one of the same fact of the same subject."):
+    with refusing("A correction replaces an earlier one of the same fact of the same subject."):
         row = Correction.objects.create(
             kind=kind,
             subject_id=whom.id,
@@ -333,7 +333,7 @@ def enrol(
     memberships hold, `source` a digest that names what is loaded, `total` the persons that progress counts up to.
     """
     require(actor, "people.enrol", now=now)
-    with _refusing("An id stands twice in what is loaded."):
+    with refusing("An id stands twice in what is loaded."):
         result = bulk.enrol(keys, families, persons, since, lambda done: progress and progress(done, total))
     detail = {
         "families": result.families,
@@ -409,16 +409,6 @@ def _event(
     actor: Actor, now: datetime, kind: str, subject: str, case: str, detail: Mapping[str, object]
 ) -> None:
     record(now=now, actor=actor.ref, kind=kind, subject=subject, case=_reference(case), detail=detail)
-
-
-@contextmanager
-def _refusing(template: str, **values: object) -> Iterator[None]:
-    """What the database refuses, in a sentence. The database's own words may hold what stands in the row."""
-    try:
-        with transaction.atomic():
-            yield
-    except IntegrityError:
-        raise InputError.of(template, **values) from None
 
 
 def _person(id_: int) -> Person:

@@ -15,9 +15,8 @@ from salur.core.population.layout import Population
 from salur.core.rules import Case, Evaluator, Plan, engines, nodes
 from salur.core.rules.cases import canonical
 from salur.core.rules.decide import Decisions, count_column
-from salur.core.rules.engines import quoted
 from salur.core.rules.evaluate import Cutoff
-from salur.core.rules.rows import texts
+from salur.core.rules.rows import quoted, texts
 from salur.programmes.bodies import packed
 
 BATCH = 10_000
@@ -206,7 +205,7 @@ def _rows(
     if decisions.ranks.exists():
         score, rank = "r.score", "r.rank"
         join = f"LEFT JOIN read_parquet({quoted(decisions.ranks)}) r ON r.unit_id = d.unit_id"
-    wanted = ", ".join(f"'{region}'" for region in sorted(regions))
+    wanted = ", ".join(map(quoted, sorted(regions)))
     connection = engines.connect(decisions.path / "work")
     try:
         cursor = connection.execute(

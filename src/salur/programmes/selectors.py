@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -15,6 +16,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from salur.core import rules
 from salur.core.rules.cases import from_json, to_json
 from salur.core.rules.evaluate import Cutoff
+from salur.core.rules.rows import quoted
 from salur.people.overlay import Corrected, overlay
 from salur.programmes import bodies, books
 from salur.programmes.loading import QUEUES
@@ -367,22 +369,24 @@ def ceilings() -> list[Budget]:
 
 def regencies(population: Population) -> tuple[str, ...]:
     """The codes of the regencies that a population has families of; none where its folder is gone."""
-    return _regencies(population.path, population.sha256)
+    return tuple(families_by_regency(population))
+
+
+def families_by_regency(population: Population) -> dict[str, int]:
+    """How many families of each regency a population has, in the order of the codes."""
+    return dict(_families_by_regency(population.path, population.sha256))
 
 
 @lru_cache(maxsize=64)
-def _regencies(path: str, _sha256: str) -> tuple[str, ...]:
+def _families_by_regency(path: str, _sha256: str) -> tuple[tuple[str, int], ...]:
     from salur.core.rules import engines
 
-    files = sorted(Path(path, "families").glob("*.parquet"))
+    files = ", ".join(map(quoted, sorted(Path(path, "families").glob("*.parquet"))))
     if not files:
         return ()
-    connection_ = engines.connect(Path(path))
-    listed = ", ".join(engines.quoted(file) for file in files)
-    try:
-        rows = connection_.execute(
-            f"SELECT DISTINCT region FROM read_parquet([{listed}]) ORDER BY 1"
-        ).fetchall()
-    finally:
-        connection_.close()
-    return tuple(region for (region,) in rows)
+    with closing(engines.connect(Path(path))) as reader:
+        return tuple(
+            reader.execute(
+                f"SELECT region, count(*) FROM read_parquet([{files}]) GROUP BY 1 ORDER BY 1"
+            ).fetchall()
+        )

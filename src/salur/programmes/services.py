@@ -11,18 +11,17 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Count, Exists, F, Max, Model, OuterRef, QuerySet
 from django.utils.timezone import localdate
 
-from salur.access.policy import Actor, require
+from salur.access.policy import Actor, lies_in, require
 from salur.access.services import signature_make
 from salur.core import rules
 from salur.core.faults import InputError
@@ -32,12 +31,13 @@ from salur.core.rules.cases import canonical
 from salur.core.rules.decide import Decisions
 from salur.core.rules.evaluate import Cutoff
 from salur.core.rules.lines import text as line_text
+from salur.journal.constraints import refusing
 from salur.journal.selectors import ask
 from salur.journal.services import record
 from salur.people.exported import being_written
 from salur.people.protect import Keys
 from salur.people.selectors import birth_dates_of
-from salur.programmes import bodies, books, bulk, claims, corrections, decrees, periods
+from salur.programmes import bodies, books, bulk, claims, corrections, decrees, periods, selectors
 from salur.programmes.loading import LoadedCase, LoadedDecision, Triage, decide_case, stream
 from salur.programmes.models import (
     Budget,
@@ -119,20 +119,15 @@ def ceiling_set(
     require(actor, "programmes.ceiling_set", region, now=now)
     if amount < 0:
         raise InputError.of("A ceiling cannot be negative.")
-    with _refusing("This ceiling was set on that day already."):
+    with refusing("This ceiling was set on that day already."):
         Ceiling.objects.create(
             programme=programme, period=period, region=region, amount=amount, since=since, basis=basis,
             set_by=actor.ref, set_at=now,
         )  # fmt: skip
-    try:
-        with transaction.atomic():
-            budget, fresh = Budget.objects.get_or_create(
-                programme=programme, period=period, region=region, defaults={"amount": amount}
-            )
-            if not fresh:
-                Budget.objects.filter(id=budget.id).update(amount=amount)
-    except IntegrityError:
-        raise InputError.of("Signed decrees have reserved more than this ceiling already.") from None
+    with refusing("Signed decrees have reserved more than this ceiling already."):
+        Budget.objects.update_or_create(
+            programme=programme, period=period, region=region, defaults={"amount": amount}
+        )
     record(now=now, actor=actor.ref, kind="programmes.ceiling_set", subject=f"ceiling:{programme}/{period}/{region}",
            detail={"amount": amount, "since": since.isoformat()})  # fmt: skip
 
@@ -178,13 +173,13 @@ def cycle_open(
     if numbers.exclude(state__in=[Cycle.State.DECREED, Cycle.State.CLOSED]).exists():
         raise InputError.of("Another cycle of this period is not decreed yet.")
     folder = _population(population, now)
-    with _refusing("This period has a cycle already; what comes later is a supplement."):
+    with refusing("This period has a cycle already; what comes later is a supplement."):
         cycle = Cycle.objects.create(
             programme=version.programme, period=period, number=0 if last is None else last + 1, regions=wanted,
             version=version, population=folder, reference_date=population.reference_date, opened_by=actor.ref,
             opened_at=now, audit_seed=secrets.token_bytes(32),
         )  # fmt: skip
-    duty_take(now=now, actor=actor, cycle_id=cycle.id, duty=Duty.Kind.OPEN)
+    _duty_take(now=now, actor=actor, cycle_id=cycle.id, duty=Duty.Kind.OPEN)
     record(
         now=now, actor=actor.ref, kind="programmes.cycle_opened", subject=f"cycle:{cycle.id}",
         detail={"programme": cycle.programme, "period": period, "number": cycle.number, "regions": len(wanted),
@@ -213,18 +208,13 @@ def _population(population: Folder, now: datetime) -> Population:
     return row
 
 
-def duty_take(*, now: datetime, actor: Actor, cycle_id: int, duty: str) -> None:
+def _duty_take(*, now: datetime, actor: Actor, cycle_id: int, duty: str) -> None:
     """Take a duty in a cycle. An officer has one: the second is refused, by the database too."""
     held = Duty.objects.filter(cycle_id=cycle_id, officer=actor.ref).values_list("duty", flat=True).first()
     if held == duty:
         return
-    try:
-        with transaction.atomic():
-            Duty.objects.create(cycle_id=cycle_id, officer=actor.ref, duty=duty, since=now)
-    except IntegrityError:
-        raise InputError.of(
-            "In one cycle an officer opens, reviews or signs: only one of the three, and one signs."
-        ) from None
+    with refusing("In one cycle an officer opens, reviews or signs: only one of the three, and one signs."):
+        Duty.objects.create(cycle_id=cycle_id, officer=actor.ref, duty=duty, since=now)
 
 
 def cycle_decide(
@@ -258,7 +248,8 @@ def cycle_decide(
     triage = Triage(plan, done.cutoffs, bytes(cycle.audit_seed))
     known = corrections.confirmed(regions=cycle.regions, on=cycle.reference_date)
     families = 0
-    total = _families(folder, cycle.regions)
+    held = selectors.families_by_regency(cycle.population)
+    total = sum(held.get(region, 0) for region in cycle.regions)
     digest, units, amount = hashlib.sha256(), 0, 0
     chunk: list[tuple[LoadedCase, list[LoadedDecision]]] = []
 
@@ -288,20 +279,6 @@ def cycle_decide(
     _decided(
         now=now, actor=actor, cycle=cycle, done=done, units=units, amount=amount, digest=digest.hexdigest()
     )
-
-
-def _families(folder: Folder, regions: Collection[str]) -> int:
-    from salur.core.rules import engines
-
-    connection = engines.connect(folder.path)
-    wanted = ", ".join(f"'{region}'" for region in regions)
-    files = ", ".join(engines.quoted(folder.families(p)) for p in folder.provinces)
-    try:
-        return int(connection.execute(
-            f"SELECT count(*) FROM read_parquet([{files}]) WHERE region IN ({wanted})"
-        ).fetchall()[0][0])  # fmt: skip
-    finally:
-        connection.close()
 
 
 @transaction.atomic
@@ -413,7 +390,7 @@ def review_judge(*, now: datetime, actor: Actor, decision_id: int, judgement: st
     _under_review(decision)
     if judgement not in Review.Judgement.values:
         raise InputError.of("A judgement is one of {all}.", all=", ".join(Review.Judgement.values))
-    duty_take(now=now, actor=actor, cycle_id=decision.cycle_id, duty=Duty.Kind.REVIEW)
+    _duty_take(now=now, actor=actor, cycle_id=decision.cycle_id, duty=Duty.Kind.REVIEW)
     review, fresh = Review.objects.get_or_create(
         decision=decision, reviewer=actor.ref,
         defaults={"cycle_id": decision.cycle_id, "judgement": judgement, "judged_at": now},
@@ -556,7 +533,7 @@ def decree_prepare(*, now: datetime, actor: Actor, cycle_id: int, number: str, f
         raise InputError.of("Only a cycle that is decided and not yet decreed can be decreed.")
     ask("programmes.decree", f"cycle:{cycle.id}")
     made = decrees.write(cycle=cycle, number=number, now=now, folder=folder)
-    with _refusing("Another decree has this number."):
+    with refusing("Another decree has this number."):
         decree, _ = Decree.objects.update_or_create(
             cycle=cycle,
             defaults={
@@ -587,15 +564,12 @@ def decree_sign(
     if decrees.digest(cycle) != json.loads(decree.statement)["list"]:
         raise InputError.of("Decisions changed after the decree was prepared; prepare it again.")
     ask("programmes.decree", f"cycle:{cycle.id}")
-    duty_take(now=now, actor=actor, cycle_id=cycle.id, duty=Duty.Kind.DECREE)
+    _duty_take(now=now, actor=actor, cycle_id=cycle.id, duty=Duty.Kind.DECREE)
     _reserve(cycle, decrees.totals(cycle).by_region)
     signature = signature_make(now=now, actor=actor, digest=digest, response=response)
     decree.signed_by, decree.signed_at, decree.signature = actor.ref, now, signature.record
-    try:
-        with transaction.atomic():
-            decree.save(update_fields=["signed_by", "signed_at", "signature"])
-    except IntegrityError:
-        raise InputError.of("Who opened or reviewed a cycle cannot sign its decree.") from None
+    with refusing("Who opened or reviewed a cycle cannot sign its decree."):
+        decree.save(update_fields=["signed_by", "signed_at", "signature"])
     cycle.state = Cycle.State.DECREED
     cycle.save(update_fields=["state"])
     record(now=now, actor=actor.ref, kind="programmes.decree_signed", subject=f"cycle:{cycle.id}",
@@ -607,21 +581,14 @@ def _reserve(cycle: Cycle, by_region: Mapping[str, int]) -> None:
     """Reserve what the cycle adds in each ceiling that covers it: the nation's, and those of its regencies."""
     budgets = Budget.objects.filter(programme=cycle.programme, period=cycle.period)
     for budget in budgets.select_for_update().order_by("region"):
-        covered = sum(
-            money
-            for region, money in by_region.items()
-            if not budget.region or region == budget.region or region.startswith(budget.region + ".")
-        )
+        covered = sum(money for region, money in by_region.items() if lies_in(region, budget.region))
         if not covered:
             continue
-        try:
-            with transaction.atomic():
-                Budget.objects.filter(id=budget.id).update(reserved=F("reserved") + covered)
-        except IntegrityError:
-            raise InputError.of(
-                "The ceiling of {region} leaves {left} rupiah; this decree needs {needed}.",
-                region=budget.region or "Indonesia", left=budget.amount - budget.reserved, needed=covered,
-            ) from None  # fmt: skip
+        with refusing(
+            "The ceiling of {region} leaves {left} rupiah; this decree needs {needed}.",
+            region=budget.region or "Indonesia", left=budget.amount - budget.reserved, needed=covered,
+        ):  # fmt: skip
+            Budget.objects.filter(id=budget.id).update(reserved=F("reserved") + covered)
 
 
 @transaction.atomic
@@ -654,14 +621,11 @@ def standing_set(
         raise InputError.of(
             "A unit is stopped or suspended, because of one of {all}.", all=", ".join(STANDING_CAUSES)
         )
-    try:
-        with transaction.atomic():
-            standing = Standing.objects.create(
-                programme=programme, unit_id=unit_id, region=region, kind=kind, cause=cause, since=since,
-                set_by=actor.ref, set_at=now,
-            )  # fmt: skip
-    except IntegrityError:
-        raise InputError.of("This unit is stopped or suspended already.") from None
+    with refusing("This unit is stopped or suspended already."):
+        standing = Standing.objects.create(
+            programme=programme, unit_id=unit_id, region=region, kind=kind, cause=cause, since=since,
+            set_by=actor.ref, set_at=now,
+        )  # fmt: skip
     record(now=now, actor=actor.ref, kind=f"programmes.unit_{kind}", subject=f"unit:{unit_id}", case=case,
            detail={"programme": programme, "cause": cause, "since": since.isoformat()})  # fmt: skip
     return standing.id
@@ -683,16 +647,6 @@ def standing_lift(*, now: datetime, actor: Actor, standing_id: int, case: str = 
 
 
 # ---- within ------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _refusing(template: str) -> Iterator[None]:
-    """What a constraint of the database refuses, as a sentence."""
-    try:
-        with transaction.atomic():
-            yield
-    except IntegrityError:
-        raise InputError.of(template) from None
 
 
 def _one(model: type[M], id_: int) -> M:

@@ -13,8 +13,8 @@ import duckdb
 
 from salur.core import rules
 from salur.core.population.catalogue import Text
-from salur.core.rules.engines import quoted
 from salur.core.rules.plan import Item
+from salur.core.rules.rows import quoted
 
 DISTRICT_LENGTH = 8  # 35.10.01 of 35.10.01.2001
 

@@ -17,8 +17,7 @@ from salur.commands.demo.figures import DISTRICT_LENGTH, Programme
 from salur.core import rules
 from salur.core.faults import InputError
 from salur.core.rules import nodes
-from salur.core.rules.engines import quoted
-from salur.core.rules.rows import cases
+from salur.core.rules.rows import cases, quoted
 
 MEMBERS_WANTED = 4  # families of about this many are easiest to follow
 

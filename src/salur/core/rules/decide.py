@@ -41,9 +41,10 @@ from salur.core.population.layout import (
     write_whole,
 )
 from salur.core.rules import engines, sql
-from salur.core.rules.engines import Engine, copy, quoted
+from salur.core.rules.engines import Engine, copy
 from salur.core.rules.evaluate import NOT_FOUND, OUTCOMES, Cutoff
 from salur.core.rules.plan import Plan
+from salur.core.rules.rows import quoted
 from salur.core.rules.rulebook import ID
 
 FIXED = ("unit_id", "family_id", "outcome", "failed", "unknown", "amount", "amount_most")

@@ -22,7 +22,7 @@ from salur.core.population.layout import Population
 from salur.core.rules import sql
 from salur.core.rules.evaluate import Evaluator
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import cases
+from salur.core.rules.rows import cases, quoted
 
 NAMES = ("duckdb", "sqlite", "postgres", "python")
 MEMORY_MOST = "1GB"
@@ -84,11 +84,6 @@ def connect(work: Path) -> duckdb.DuckDBPyConnection:
             "disabled_optimizers": "statistics_propagation",
         }
     )
-
-
-def quoted(path: Path) -> str:
-    """A path as an SQL string."""
-    return "'" + str(path).replace("'", "''") + "'"
 
 
 def copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:

@@ -15,10 +15,9 @@ from salur.core.population.catalogue import Catalogue
 from salur.core.population.layout import Population
 from salur.core.rules import cases, engines
 from salur.core.rules.decide import Decisions, count_column, reference_date
-from salur.core.rules.engines import quoted
 from salur.core.rules.evaluate import Decision
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import texts
+from salur.core.rules.rows import quoted, texts
 
 
 def line(plan: Plan, decision: Decision, case: cases.Case, rank: int | None = None) -> str:

@@ -81,9 +81,7 @@ class _Columns:
         for name, _, as_of, source, dated in self.fixed:
             value = _json(self.types[name], f'{row}."{name}"')
             day = "''" if as_of is None else f"""'"as_of":"{as_of}",'"""
-            origin = (
-                "''" if source is None else _quoted(f'"source":{json.dumps(source, ensure_ascii=False)},')
-            )
+            origin = "''" if source is None else quoted(f'"source":{json.dumps(source, ensure_ascii=False)},')
             if dated >= 0:
                 own = f'{row}."{name}__as_of"'
                 day = (
@@ -112,7 +110,7 @@ def texts(
 
     `regions`: only these regencies.
     """
-    wanted = "" if regions is None else f"AND region IN ({', '.join(map(_quoted, sorted(regions)))})"
+    wanted = "" if regions is None else f"AND region IN ({', '.join(map(quoted, sorted(regions)))})"
     family = _Columns(population, catalogue.of("family"), on).text("f", {})
     member = _Columns(population, catalogue.of("person"), on).text("p", {"person_id": "p.person_id"})
     shown = "".join(f', f."{name}"' for name in beside)
@@ -153,9 +151,9 @@ def _json(type_: str, value: str) -> str:
     )
 
 
-def _quoted(text: str) -> str:
-    """A text as an SQL string."""
-    return "'" + text.replace("'", "''") + "'"
+def quoted(text: object) -> str:
+    """A text or path as an SQL string."""
+    return "'" + str(text).replace("'", "''") + "'"
 
 
 def _read(path: Path, columns: list[str]) -> Iterator[tuple[Any, ...]]:

@@ -400,7 +400,7 @@ class _Writer:
         nobody = of_nobody(node.part)
         if node.kind in ("any", "all"):
             verdict, other = ("TRUE", "FALSE") if node.kind == "any" else ("FALSE", "TRUE")
-            decides = nobody if node.kind == "any" else simplify(nodes.Not(nobody))
+            decides = of_nobody(self.decides(node))
             word, decided, unknown = self.mark(node)
             first, second = f"(a.q{word} & {decided}) <> 0", f"(a.q{word} & {unknown}) <> 0"
             if decides == Literal(None):
