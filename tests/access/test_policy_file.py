@@ -19,12 +19,12 @@ ENTRIES = policy.policy().actions
 
 
 def services() -> Iterator[str]:
-    """`room.function` for every public function of every services.py."""
-    for file in sorted(SOURCE.glob("*/services.py")):
-        room = file.parent.name
+    """`room.function` for every public function of every room's services, a file or a folder of files."""
+    for file in sorted([*SOURCE.glob("*/services.py"), *SOURCE.glob("*/services/__init__.py")]):
+        room = file.relative_to(SOURCE).parts[0]
         module = importlib.import_module(f"salur.{room}.services")
         for name, function in inspect.getmembers(module, inspect.isfunction):
-            if not name.startswith("_") and function.__module__ == module.__name__:
+            if not name.startswith("_") and function.__module__.startswith(module.__name__):
                 yield f"{room}.{name}"
 
 

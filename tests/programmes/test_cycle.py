@@ -25,7 +25,7 @@ from salur.people import services as people
 from salur.people.bulk import FamilyRow, PersonRow
 from salur.people.protect import Keys
 from salur.programmes import books, selectors, services
-from salur.programmes.models import Budget, Cycle, Decision, Decree, Review
+from salur.programmes.models import Budget, Cycle, Decision, Decree, Review, RulebookVersion
 
 KEYS = Keys(1, {1: bytes(32)})
 
@@ -72,7 +72,7 @@ def correct(
     office: Office, subject: str, fact: str, value: Any, *, by: tuple[Actor, Actor] = REVIEWERS
 ) -> int:
     """A correction by two officers."""
-    catalogue = books.catalogue(services.RulebookVersion.objects.latest("id").id)
+    catalogue = books.catalogue(RulebookVersion.objects.latest("id").id)
     made = people.correction_make(
         actor=by[0], now=office.now, catalogue=catalogue, subject=subject, fact=fact, value=value,
         valid_from=office.population.reference_date, source=next(iter(catalogue.registers)), evidence="visit",

@@ -13,6 +13,7 @@ from salur.core import rules
 from salur.core.faults import InputError
 from salur.programmes import bodies, books, services
 from salur.programmes.models import Cycle, Decision, FamilyCase
+from salur.programmes.services import cycles
 
 
 def stored_lines(cycle_id: int) -> list[str]:
@@ -58,9 +59,9 @@ def test_a_load_that_was_cut_off_goes_on(
     office: Office, monkeypatch: pytest.MonkeyPatch, stored: int
 ) -> None:
     whole = stored_lines(office.decided("sembako"))
-    monkeypatch.setattr(services, "CHUNK", 97)
+    monkeypatch.setattr(cycles, "CHUNK", 97)
     cycle, work = office.opened(), office.folder / "cut"
-    store, calls = services._store, 0
+    store, calls = cycles.store, 0
 
     def cut(**arguments: object) -> None:
         nonlocal calls
@@ -69,12 +70,12 @@ def test_a_load_that_was_cut_off_goes_on(
             raise KeyboardInterrupt
         store(**arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(services, "_store", cut)
+    monkeypatch.setattr(cycles, "store", cut)
     with pytest.raises(KeyboardInterrupt):
         services.cycle_decide(now=office.now, actor=SYSTEM, cycle_id=cycle, work=work)
     assert Decision.objects.filter(cycle=cycle).count() == stored * 97
     assert Cycle.objects.get(id=cycle).state == Cycle.State.OPENED
-    monkeypatch.setattr(services, "_store", store)
+    monkeypatch.setattr(cycles, "store", store)
     services.cycle_decide(now=office.now, actor=SYSTEM, cycle_id=cycle, work=work)
     assert Decision.objects.filter(cycle=cycle).count() == len(whole) == 400
     assert len(set(Decision.objects.filter(cycle=cycle).values_list("unit_id", flat=True))) == 400

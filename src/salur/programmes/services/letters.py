@@ -1,0 +1,157 @@
+"""Claim codes: issued, printed, revoked, and opened by those who hold a letter."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import islice
+from pathlib import Path
+
+from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.utils.timezone import localdate
+
+from salur.access.policy import Actor, require
+from salur.core.rules import nodes
+from salur.journal.services import record
+from salur.people.exported import being_written
+from salur.people.protect import Keys
+from salur.people.selectors import birth_dates_of
+from salur.programmes import claims
+from salur.programmes.models import ClaimCode, Cycle, Decision
+from salur.programmes.services.shared import one
+
+CLAIMS_AT_ONCE = 500  # families looked up at once
+
+
+def claim_codes_issue(*, now: datetime, actor: Actor, keys: Keys, cycle_id: int) -> int:
+    """Make the families of a cycle able to open their decisions; returns how many codes with a birth date are new.
+
+    One row for each birth date of an adult. A family that has its rows already keeps them.
+    """
+    cycle = one(Cycle, cycle_id)
+    for region in cycle.regions:
+        require(actor, "programmes.claim_codes_issue", region, now=now)
+    families = Decision.objects.filter(cycle=cycle).order_by("family_id").values_list("family_id", "region")
+    return sum(
+        _claim_codes_issue(now=now, actor=actor, keys=keys, cycle=cycle, families=some)
+        for some in _in_chunks(families.distinct())
+    )
+
+
+@transaction.atomic
+def _claim_codes_issue(
+    *, now: datetime, actor: Actor, keys: Keys, cycle: Cycle, families: dict[int, str]
+) -> int:
+    today = localdate(now)
+    born_by = nodes.shift_months(today, -12 * claims.ADULT_AGE_YEARS)
+    known = birth_dates_of(families, today, born_by=born_by, regions=None)
+    editions = _claim_editions(known)
+    before = set(
+        ClaimCode.objects.filter(family_id__in=list(known), revoked_at=None).values_list("index", flat=True)
+    )
+    before = {bytes(index) for index in before}
+    rows = []
+    for family_id, days in known.items():
+        code = claims.code_of(keys, family_id, editions.get(family_id, 0))
+        rows += [
+            ClaimCode(index=index, family_id=family_id, region=families[family_id], issued_at=now)
+            for day in days
+            if (index := claims.index(keys, code, day)) not in before
+        ]
+    ClaimCode.objects.bulk_create(rows, batch_size=CLAIMS_AT_ONCE)
+    if rows:
+        digest = hashlib.sha256(b"".join(sorted(bytes(row.index) for row in rows))).hexdigest()
+        record(now=now, actor=actor.ref, kind="programmes.claim_codes_issued", subject=f"cycle:{cycle.id}",
+               detail={"codes": len(rows), "families": len(known), "digest": digest})  # fmt: skip
+    return len(rows)
+
+
+def claim_letters_write(*, now: datetime, actor: Actor, keys: Keys, cycle_id: int, file: Path) -> int:
+    """Write family ids and codes of a cycle to a new CSV for the printer of the letters; returns how many.
+
+    Whoever holds the file and knows birth dates can read decisions: the file is its owner's alone (0600), takes its
+    name only when the event is on record, and is to be destroyed when the letters are printed.
+    """
+    cycle = one(Cycle, cycle_id)
+    for region in cycle.regions:
+        require(actor, "programmes.claim_letters_write", region, now=now)
+    issued = ClaimCode.objects.filter(revoked_at=None, family_id=OuterRef("family_id"))
+    families = Decision.objects.filter(Exists(issued), cycle=cycle).order_by("family_id")
+    digest, count = hashlib.sha256(), 0
+    with being_written(file) as part, transaction.atomic():
+        with part.open("w", encoding="ascii", newline="") as stream:
+            stream.write("family_id,code\n")
+            for some in _in_chunks(families.values_list("family_id", "region").distinct()):
+                editions = _claim_editions(some)
+                for family_id in some:
+                    code = claims.code_of(keys, family_id, editions.get(family_id, 0))
+                    line = f"{family_id},{claims.shown(code)}\n"
+                    stream.write(line)
+                    digest.update(line.encode())
+                    count += 1
+        record(now=now, actor=actor.ref, kind="programmes.claim_letters_written", subject=f"cycle:{cycle.id}",
+               detail={"letters": count, "digest": digest.hexdigest()})  # fmt: skip
+    return count
+
+
+@transaction.atomic
+def claim_codes_revoke(*, now: datetime, actor: Actor, family_id: int, region: str, case: str = "") -> int:
+    """Let the code of a family open nothing any more: a letter was lost. The next issue gives another code."""
+    require(actor, "programmes.claim_codes_revoke", region, now=now)
+    rows = ClaimCode.objects.filter(family_id=family_id, region=region, revoked_at=None)
+    if count := rows.update(revoked_at=now):
+        record(now=now, actor=actor.ref, kind="programmes.claim_codes_revoked", subject=f"family:{family_id}",
+               case=case, detail={"codes": count})  # fmt: skip
+    return count
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What came of a try: the family, or none; or how long to wait before the next."""
+
+    family_id: int | None = None
+    wait_seconds: int = 0
+
+
+@transaction.atomic
+def claim_open(
+    *, now: datetime, actor: Actor, keys: Keys, code: str, birth_date: date, source: str
+) -> Claim:  # fmt: skip
+    """Open a family's decisions by the code of its letter (plain) and the birth date of an adult.
+
+    `source`: the address that asks. An unknown code, a revoked one, a wrong check letter and another birth date are
+    one and the same: the same statements run, and nothing is on record of them but the try.
+    """
+    require(actor, "programmes.claim_open", now=now)
+    tried = claims.try_once(keys, code, source, now)
+    if tried.wait_seconds:
+        return Claim(wait_seconds=tried.wait_seconds)
+    found = ClaimCode.objects.filter(index__in=claims.indexes(keys, code, birth_date), revoked_at=None)
+    family_id = found.values_list("family_id", flat=True).first()
+    if family_id is not None:
+        claims.give_back(tried)
+        record(now=now, actor=actor.ref, kind="programmes.claim_opened", subject=f"family:{family_id}")
+    return Claim(family_id)
+
+
+def _claim_editions(families: Collection[int]) -> dict[int, int]:
+    """How often the code of each family was revoked; families without a mention: never."""
+    found: dict[int, int] = {}
+    ids = sorted(families)
+    for start in range(0, len(ids), CLAIMS_AT_ONCE):
+        revoked = ClaimCode.objects.filter(
+            family_id__in=ids[start : start + CLAIMS_AT_ONCE], revoked_at__isnull=False
+        )
+        counted = revoked.values("family_id").annotate(times=Count("revoked_at", distinct=True))
+        found.update(counted.values_list("family_id", "times"))
+    return found
+
+
+def _in_chunks(families: QuerySet[Decision, tuple[int, str]]) -> Iterator[dict[int, str]]:
+    """Family id and region, some at a time."""
+    rows = families.iterator(chunk_size=CLAIMS_AT_ONCE)
+    while some := dict(islice(rows, CLAIMS_AT_ONCE)):
+        yield some

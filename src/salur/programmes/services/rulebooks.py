@@ -1,0 +1,82 @@
+"""Rulebook versions and ceilings: what a programme gives, and how much there is to give."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from django.db import transaction
+
+from salur.access.policy import Actor, require
+from salur.core.faults import InputError
+from salur.journal.constraints import refusing
+from salur.journal.services import record
+from salur.programmes import books
+from salur.programmes.models import Budget, Ceiling, RulebookVersion
+from salur.programmes.services.shared import one
+
+
+@transaction.atomic
+def rulebook_add(*, now: datetime, actor: Actor, raw: bytes, facts_raw: bytes, in_force_from: date) -> int:
+    """Keep a rulebook and its catalogue whole; it counts once somebody else approved it. Returns the version's id.
+
+    Raises InputError with every fault of the two files.
+    """
+    require(actor, "programmes.rulebook_add", now=now)
+    rulebook = books.parsed(raw, facts_raw)
+    version = RulebookVersion(
+        programme=rulebook.id, sha256=rulebook.sha256, raw=raw, facts_sha256=rulebook.catalogue.sha256,
+        facts_raw=facts_raw, in_force_from=in_force_from, added_by=actor.ref, added_at=now,
+    )  # fmt: skip
+    same = RulebookVersion.objects.filter(
+        programme=version.programme, sha256=version.sha256, facts_sha256=version.facts_sha256,
+        in_force_from=in_force_from,
+    )  # fmt: skip
+    if (known := same.first()) is not None:
+        return known.id
+    version.save()
+    record(
+        now=now, actor=actor.ref, kind="programmes.rulebook_added", subject=f"version:{version.id}",
+        detail={"programme": version.programme, "sha256": version.sha256, "facts": version.facts_sha256,
+                "from": in_force_from.isoformat()},
+    )  # fmt: skip
+    return version.id
+
+
+@transaction.atomic
+def rulebook_approve(*, now: datetime, actor: Actor, version_id: int) -> None:
+    """Put a version in force from its date; by somebody other than who added it."""
+    require(actor, "programmes.rulebook_approve", now=now)
+    version = one(RulebookVersion, version_id)
+    if version.approved_by:
+        raise InputError.of("This version is approved already.")
+    if version.added_by == actor.ref:
+        raise InputError.of("Who added a rulebook cannot approve it; somebody else must.")
+    version.approved_by, version.approved_at = actor.ref, now
+    version.save(update_fields=["approved_by", "approved_at"])
+    record(now=now, actor=actor.ref, kind="programmes.rulebook_approved", subject=f"version:{version.id}",
+           detail={"sha256": version.sha256})  # fmt: skip
+
+
+@transaction.atomic
+def ceiling_set(
+    *, now: datetime, actor: Actor, programme: str, period: str, amount: int, since: date, basis: str,
+    region: str = "",
+) -> None:  # fmt: skip
+    """Set the ceiling of a programme in a period and region (empty: the nation) from a date on.
+
+    Refused below what signed decrees have reserved already.
+    """
+    require(actor, "programmes.ceiling_set", region, now=now)
+    if amount < 0:
+        raise InputError.of("A ceiling cannot be negative.")
+    with refusing("This ceiling was set on that day already."):
+        Ceiling.objects.create(
+            programme=programme, period=period, region=region, amount=amount, since=since, basis=basis,
+            set_by=actor.ref, set_at=now,
+        )  # fmt: skip
+    with refusing("Signed decrees have reserved more than this ceiling already."):
+        Budget.objects.update_or_create(
+            programme=programme, period=period, region=region, defaults={"amount": amount}
+        )
+    record(now=now, actor=actor.ref, kind="programmes.ceiling_set", subject=f"ceiling:{programme}/{period}/{region}",
+           detail={"amount": amount, "since": since.isoformat()})  # fmt: skip

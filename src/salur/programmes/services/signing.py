@@ -1,0 +1,94 @@
+"""Decrees: prepared, signed, and their money reserved in the ceilings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from salur.access.policy import Actor, lies_in
+from salur.access.services import signature_make
+from salur.core.faults import InputError
+from salur.journal.constraints import refusing
+from salur.journal.selectors import ask
+from salur.journal.services import record
+from salur.programmes import decrees
+from salur.programmes.models import Budget, Cycle, Decree, Duty
+from salur.programmes.services.shared import locked, require_everywhere, take_duty
+
+
+@transaction.atomic
+def decree_prepare(*, now: datetime, actor: Actor, cycle_id: int, number: str, folder: Path) -> int:
+    """Write the list and the PDF/A of a cycle, and the statement that will be signed. Returns the decree's id.
+
+    What is prepared again replaces what was prepared before, until it is signed. Raises InputError where a unit still
+    waits for a correction to be confirmed, or a hold stops the cycle.
+    """
+    cycle = locked(cycle_id)
+    require_everywhere(actor, "programmes.decree_prepare", cycle, now)
+    if cycle.state != Cycle.State.DECIDED:
+        raise InputError.of("Only a cycle that is decided and not yet decreed can be decreed.")
+    ask("programmes.decree", f"cycle:{cycle.id}")
+    made = decrees.write(cycle=cycle, number=number, now=now, folder=folder)
+    with refusing("Another decree has this number."):
+        decree, _ = Decree.objects.update_or_create(
+            cycle=cycle,
+            defaults={
+                "number": number, "units": made.units, "amount": made.amount, "statement": made.statement,
+                "digest": made.digest, "list_path": str(made.list), "pdf_path": str(made.pdf), "prepared_at": now,
+            },
+        )  # fmt: skip
+    record(now=now, actor=actor.ref, kind="programmes.decree_prepared", subject=f"cycle:{cycle.id}",
+           detail={"units": made.units, "amount": made.amount, "digest": made.digest.hex()})  # fmt: skip
+    return decree.id
+
+
+@transaction.atomic
+def decree_sign(
+    *, now: datetime, actor: Actor, cycle_id: int, digest: bytes, response: Mapping[str, Any]
+) -> None:
+    """Sign a prepared decree: `response` is the passkey's answer whose challenge is the digest that the officer saw.
+
+    Reserves the money in every ceiling that covers the cycle; the database refuses more than there is.
+    """
+    cycle = locked(cycle_id)
+    require_everywhere(actor, "programmes.decree_sign", cycle, now)
+    decree = Decree.objects.select_for_update().filter(cycle=cycle).first()
+    if decree is None or decree.signed_by or cycle.state != Cycle.State.DECIDED:
+        raise InputError.of("There is no decree of this cycle to sign.")
+    if bytes(decree.digest) != digest or hashlib.sha256(decree.statement.encode()).digest() != digest:
+        raise InputError.of("The decree was prepared again meanwhile; look at it before you sign.")
+    if decrees.digest(cycle) != json.loads(decree.statement)["list"]:
+        raise InputError.of("Decisions changed after the decree was prepared; prepare it again.")
+    ask("programmes.decree", f"cycle:{cycle.id}")
+    take_duty(now=now, actor=actor, cycle_id=cycle.id, duty=Duty.Kind.DECREE)
+    _reserve(cycle, decrees.totals(cycle).by_region)
+    signature = signature_make(now=now, actor=actor, digest=digest, response=response)
+    decree.signed_by, decree.signed_at, decree.signature = actor.ref, now, signature.record
+    with refusing("Who opened or reviewed a cycle cannot sign its decree."):
+        decree.save(update_fields=["signed_by", "signed_at", "signature"])
+    cycle.state = Cycle.State.DECREED
+    cycle.save(update_fields=["state"])
+    record(now=now, actor=actor.ref, kind="programmes.decree_signed", subject=f"cycle:{cycle.id}",
+           detail={"number": decree.number, "units": decree.units, "amount": decree.amount,
+                   "digest": digest.hex()})  # fmt: skip
+
+
+def _reserve(cycle: Cycle, by_region: Mapping[str, int]) -> None:
+    """Reserve what the cycle adds in each ceiling that covers it: the nation's, and those of its regencies."""
+    budgets = Budget.objects.filter(programme=cycle.programme, period=cycle.period)
+    for budget in budgets.select_for_update().order_by("region"):
+        covered = sum(money for region, money in by_region.items() if lies_in(region, budget.region))
+        if not covered:
+            continue
+        with refusing(
+            "The ceiling of {region} leaves {left} rupiah; this decree needs {needed}.",
+            region=budget.region or "Indonesia", left=budget.amount - budget.reserved, needed=covered,
+        ):  # fmt: skip
+            Budget.objects.filter(id=budget.id).update(reserved=F("reserved") + covered)
