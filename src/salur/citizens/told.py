@@ -14,10 +14,11 @@ compared it with the text yet, and the page says so).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from hashlib import sha256
 from itertools import groupby
 from operator import attrgetter
 
@@ -43,9 +44,9 @@ class Told:
     with source and date, the law, what would be needed."""
 
     outcome: bool | None
-    says: list[str]
-    facts: list[str]
-    needed: list[str]
+    says: tuple[str, ...]
+    facts: tuple[str, ...]
+    needed: tuple[str, ...]
     law: str
 
 
@@ -68,12 +69,11 @@ class Unit:
     current: FamilyDecision | None  # the newest that was decreed
     waits: bool  # a newer one is not decreed yet
     versions: list[FamilyDecision]  # decreed, the newest first
-    amount_most: int
-    money: bool
-    got: list[Got]
-    reasons: list[Told]
-    to_do: list[str]
-    until: date | None  # to object; None: the holidays of that year are not known
+    amount_most: int = 0
+    got: tuple[Got, ...] = ()
+    reasons: tuple[tuple[bool | None, list[Told]], ...] = ()  # refused, then unknown, then met
+    to_do: tuple[str, ...] = ()
+    until: date | None = None  # to object; None: the holidays of that year are not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Page:
     span: tuple[date, date] | None
     once: bool
     units: list[Unit]
-    members: list[str]  # their birth dates, as they are on record
+    members: tuple[str, ...]  # their birth dates, as they are on record
 
 
 def page(rows: list[FamilyDecision], language: str) -> Page:
@@ -92,11 +92,11 @@ def page(rows: list[FamilyDecision], language: str) -> Page:
     newest = rows[0]
     rulebook = _explainer(newest).plan.rulebook
     units: list[Unit] = []
-    members: list[str] = []
+    members: tuple[str, ...] = ()
     for _, versions in groupby(rows, key=attrgetter("unit_id")):
         unit, explanation = _unit(list(versions), language)
         units.append(unit)
-        members = _members(explanation, Words(language)) if explanation else members
+        members = _members(explanation, language) if explanation else members
     return Page(
         newest.programme, rulebook.title[language], rulebook.unit == "person",
         periods.span(newest.period, rulebook.period), rulebook.period == "once", units, members,
@@ -119,34 +119,40 @@ def _unit(rows: list[FamilyDecision], language: str) -> tuple[Unit, Explanation 
     versions = [row for row in rows if row.signed_at is not None]
     waits = rows[0].signed_at is None
     if not versions:
-        return Unit(None, None, None, waits, [], 0, False, [], [], [], None), None
+        return Unit(None, None, None, waits, []), None
     current, decreed_at = versions[0], versions[0].signed_at
     explanation = _explained(current)
-    words, decision, plan = Words(language), explanation.decision, explanation.plan
+    words, decision = Words(language), explanation.decision
     own = explanation.scope.own
-    got = [
+    unit = Unit(
+        None if own == FAMILY else own + 1,
+        None if own == FAMILY else _born(explanation, own),
+        current, waits, versions, decision.amount_most, _got(explanation.explainer, decision.counts, language),
+        _reasons(explanation, words) if explanation.case.found else (),
+        tuple(to_do(explanation, words)), objection_until(decreed_at) if decreed_at else None,
+    )  # fmt: skip
+    return unit, explanation
+
+
+@lru_cache(maxsize=4096)
+def _got(explainer: rules.Explainer, counts: tuple[int, ...], language: str) -> tuple[Got, ...]:
+    return tuple(
         Got(
             item.component.title[language], count, item.price if item.component.delivers == "money" else None,
             item.component.measure[language] if item.component.measure else "",
         )
-        for item, count in zip(plan.items, decision.counts, strict=True)
+        for item, count in zip(explainer.plan.items, counts, strict=True)
         if count
-    ]  # fmt: skip
-    unit = Unit(
-        None if own == FAMILY else own + 1,
-        None if own == FAMILY else _born(explanation, own),
-        current, waits, versions, decision.amount_most,
-        any(item.component.delivers == "money" for item in plan.items), got,
-        _reasons(explanation, words) if explanation.case.found else [],
-        to_do(explanation, words), objection_until(decreed_at) if decreed_at else None,
     )  # fmt: skip
-    return unit, explanation
 
 
 def _explained(row: FamilyDecision) -> Explanation:
     """The decision made again from its stored case. Where places are few, the stored outcome says who had one."""
     explainer = _explainer(row)
-    case = rules.parse_case(unpacked(row.body or b""), explainer.plan.rulebook.catalogue)
+    text = unpacked(row.body or b"")
+    if sha256(text.encode()).digest() != bytes(row.case_sha256 or b""):
+        raise RuntimeError(f"the stored case of unit:{row.unit_id} is not the one that was decided")
+    case = rules.stored_case(text, explainer.plan.rulebook.catalogue)
     places = explainer.plan.places
     cutoffs = {places.area(case.region): Cutoff(closed=row.outcome == WAITING)} if places else None
     person_id = row.unit_id if explainer.evaluator.person else None
@@ -157,74 +163,103 @@ def _explained(row: FamilyDecision) -> Explanation:
     return explanation
 
 
-def _reasons(explanation: Explanation, words: Words) -> list[Told]:
+# ---- reasons: what is said of the same values is said to thousands of families, and kept ---------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Met:
+    """Conditions that are met, on the same facts and by the same law."""
+
+    says: tuple[str, ...]
+    facts: tuple[Key, ...]
+    law: str
+
+
+def _reasons(explanation: Explanation, words: Words) -> tuple[tuple[bool | None, list[Told]], ...]:
     """Every condition. Birth dates are told once, with the members, not with each condition that is met."""
-    told: list[Told] = []
-    met: dict[tuple[object, ...], Told] = {}
-    language = words.language
-    for reason in explanation.reasons:
-        says, basis = reason.criterion.says[language], reason.criterion.basis
-        law = _law(explanation.explainer, basis, language) if basis else ""
-        if not reason.outcome:
-            told.append(_open(explanation, reason, says, law, words))
-            continue
-        keys = tuple(key for key in reason.facts if key[1] != BIRTH)
-        if (same := met.get((keys, basis))) is not None:
-            same.says.append(says)
-            continue
-        met[keys, basis] = Told(True, [says], _facts(explanation, keys, words), [], law)
-    return [*told, *met.values()]
+    decision, language = explanation.decision, words.language
+    shape = (len(explanation.scope.members), explanation.scope.own)
+    told: dict[bool | None, list[Told]] = {False: [], None: [], True: []}
+    if open_ := decision.failed | decision.unknown:
+        for reason in explanation.reasons:
+            if not reason.outcome:
+                told[reason.outcome].append(_open(explanation, reason, words))
+    for met in _met(explanation.explainer, shape, open_, language):
+        told[True].append(Told(True, met.says, _facts(explanation, met.facts, language), (), met.law))
+    return tuple((outcome, reasons) for outcome, reasons in told.items() if reasons)
 
 
-def _open(explanation: Explanation, reason: Reason, says: str, law: str, words: Words) -> Told:
+@lru_cache(maxsize=4096)
+def _met(explainer: rules.Explainer, shape: tuple[int, int], open_: int, language: str) -> tuple[_Met, ...]:
+    """The conditions whose bits are not in `open_`, for a case of this many members and this own place."""
+    together: dict[tuple[tuple[Key, ...], str | None], list[str]] = {}
+    for position, reason in enumerate(explainer.held(shape)):
+        if not open_ >> position & 1:
+            keys = tuple(key for key in reason.facts if key[1] != BIRTH)
+            together.setdefault((keys, reason.criterion.basis), []).append(reason.criterion.says[language])
+    return tuple(
+        _Met(tuple(says), keys, _law(explainer, basis, language)) for (keys, basis), says in together.items()
+    )
+
+
+def _open(explanation: Explanation, reason: Reason, words: Words) -> Told:
     """A condition that is not met, with what would be needed; or one that cannot be checked, with what is missing."""
+    language = words.language
+    says, law = reason.criterion.says[language], _law(explanation.explainer, reason.criterion.basis, language)
     wanted = []
     for change in reason.changes:
         used = explanation.used((change.place, change.fact))
         accepted = reason.criterion.condition.accepted(explanation.scope, reason.changes, change)
         text = words.say("fact", "needed", needed=needed(used.fact, change, accepted, words))
-        label = used.fact.label[words.language]
-        wanted.append(f"{label}{_whose(explanation, used, [used.place], words)}. {text}")
+        label = used.fact.label[language]
+        whose = _whose((used.place,), explanation.scope.own, len(explanation.case.members), words)
+        wanted.append(f"{label}{whose}. {text}")
     decisive = tuple((change.place, change.fact) for change in reason.changes)
     keys = (reason.asks if reason.outcome is None else decisive) or reason.facts
-    return Told(reason.outcome, [says], _facts(explanation, keys, words), wanted, law)
+    return Told(reason.outcome, (says,), _facts(explanation, keys, language), tuple(wanted), law)
 
 
-def _facts(explanation: Explanation, keys: Iterable[Key], words: Words) -> list[str]:
+def _facts(explanation: Explanation, keys: tuple[Key, ...], language: str) -> tuple[str, ...]:
     """A sentence a fact; members of whom the same is on record stand together."""
-    same: dict[tuple[object, ...], tuple[UsedFact, list[int]]] = {}
-    for key in keys:
-        used = explanation.used(key)
-        held = (key[1], used.value, used.source, used.as_of, used.stale)
-        same.setdefault(held, (used, []))[1].append(used.place)
-    return [
-        _fact(
-            explanation.explainer, used.fact.name, used.value, used.source, used.as_of, used.stale,
-            _whose(explanation, used, places, words), words.language,
-        )
-        for used, places in same.values()
-    ]  # fmt: skip
+    family, members = explanation.case.facts, explanation.case.members
+    known = len(members)
+    values = [
+        family.get(name) if place == FAMILY else members[place].facts.get(name) if place < known else None
+        for place, name in keys
+    ]
+    return _sentences(explanation.explainer, keys, tuple(values), explanation.scope.own, known, language)
 
 
 @lru_cache(maxsize=16_384)
-def _fact(
-    explainer: rules.Explainer, name: str, value: Value | None, source: str, as_of: date | None, stale: bool,
-    whose: str, language: str,
-) -> str:  # fmt: skip
-    """One sentence; the same for thousands of families, so it is kept."""
+def _sentences(
+    explainer: rules.Explainer, keys: tuple[Key, ...], values: tuple[Value | rules.Held | None, ...], own: int,
+    known: int, language: str,
+) -> tuple[str, ...]:  # fmt: skip
+    """`values`: of the facts that `keys` name, as the case holds them. `known`: how many members are on record."""
     catalogue, words = explainer.plan.rulebook.catalogue, Words(language)
-    fact, register = catalogue.facts[name], catalogue.registers.get(source)
-    return words.say(
-        "fact", "unknown" if value is None else "stale" if stale else "known",
-        label=fact.label[language], member=whose, value=words.value(fact, value),
-        source=register.title[language] if register else source, date=words.day(as_of) if as_of else "-",
-    )  # fmt: skip
+    same: dict[tuple[object, ...], tuple[UsedFact, list[int]]] = {}
+    for key, value in zip(keys, values, strict=True):
+        used = explainer.used(key, value)
+        held = (key[1], used.value, used.source, used.as_of, used.stale)
+        same.setdefault(held, (used, []))[1].append(used.place)
+    said = []
+    for used, places in same.values():
+        register = catalogue.registers.get(used.source)
+        said.append(
+            words.say(
+                "fact", "unknown" if used.value is None else "stale" if used.stale else "known",
+                label=used.fact.label[language], member=_whose(places, own, known, words),
+                value=words.value(used.fact, used.value),
+                source=register.title[language] if register else used.source,
+                date=words.day(used.as_of) if used.as_of else "-",
+            )
+        )  # fmt: skip
+    return tuple(said)
 
 
-def _whose(explanation: Explanation, used: UsedFact, places: list[int], words: Words) -> str:
-    if used.place in (FAMILY, explanation.scope.own):
+def _whose(places: Sequence[int], own: int, known: int, words: Words) -> str:
+    if places[0] in (FAMILY, own):
         return ""
-    known = len(explanation.case.members)
     if places[0] >= known:
         return f" ({words.say('fact', 'nobody')})"
     return (
@@ -233,18 +268,21 @@ def _whose(explanation: Explanation, used: UsedFact, places: list[int], words: W
 
 
 @lru_cache(maxsize=4096)
-def _law(explainer: rules.Explainer, basis_id: str, language: str) -> str:
+def _law(explainer: rules.Explainer, basis_id: str | None, language: str) -> str:
+    """The law of a condition; empty where it rests on none."""
+    if basis_id is None:
+        return ""
     basis, words = explainer.plan.rulebook.basis[basis_id], Words(language)
     told = basis.checked_on is not None or "belum diperiksa" in basis.title
     text = basis.title if told else f"{basis.title} ({words.say('head', 'unverified')})"
     return words.say("head", "basis", title=text)
 
 
-def _members(explanation: Explanation, words: Words) -> list[str]:
+def _members(explanation: Explanation, language: str) -> tuple[str, ...]:
     if BIRTH not in explanation.plan.rulebook.catalogue.facts:
-        return []
-    keys = [(place, BIRTH) for place in range(len(explanation.case.members))]
-    return [line for key in keys for line in _facts(explanation, [key], words)]
+        return ()
+    places = range(len(explanation.case.members))
+    return tuple(line for place in places for line in _facts(explanation, ((place, BIRTH),), language))
 
 
 def _born(explanation: Explanation, place: int) -> date | None:

@@ -6,10 +6,7 @@ The page of a decision is the busiest of all: one query, one template, no sessio
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
 from datetime import date
-from functools import cache
-from typing import Any
 
 from allauth.account.adapter import get_adapter
 from django.http import Http404, HttpRequest, HttpResponse
@@ -27,9 +24,9 @@ from salur.people.protect import KeysError
 from salur.people.selectors import family_members
 from salur.programmes import claims, services
 from salur.programmes.selectors import FamilyDecision, family_decisions
-from salur.web import views
-from salur.web.words import Language, html, language
+from salur.web import pieces, views
 from salur.web.words import gettext as _
+from salur.web.words import language
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -122,24 +119,14 @@ def decision(request: HttpRequest, programme: str, period: str) -> HttpResponse:
     rows = family_decisions(family_id, programme, period)
     if not rows:
         raise Http404
-    said = language()
-    page = {"page": told.page(rows, said), "period": period} | _speaking(said)
-    return render(request, "citizens/decision.html", page)
-
-
-@cache
-def _speaking(said: Language) -> dict[str, Any]:
-    """What the templates say, in a language that is known: asking for it at each sentence costs more than the rest."""
-
-    def inner(function: Callable[..., Any]) -> Callable[..., Any]:
-        kept = cache(function)
-
-        def speak(template: str, /, **values: object) -> Any:
-            return function(template, **values) if values else kept(template)
-
-        return speak
-
-    return {"_": inner(_), "html": inner(html), "page_language": lambda: said}
+    page = told.page(rows, language())
+    body = pieces.body(
+        "citizens/decision_body.html",
+        page=page,
+        period=period,
+        pieces=pieces.pieces("citizens/decision_pieces.html"),
+    )
+    return pieces.framed(request, "citizens/decision.html", body, title=page.title)
 
 
 @require_safe

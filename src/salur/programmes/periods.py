@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from functools import lru_cache
 
 _FORMS = {
     "month": (r"(\d{4})-(0[1-9]|1[0-2])", 1),
@@ -27,6 +28,7 @@ EXAMPLES = {
 }
 
 
+@lru_cache(maxsize=256)
 def span(text: str, kind: str) -> tuple[date, date] | None:
     """The first and last day of a period of a rulebook's kind; None if the text is not such a period."""
     form, months = _FORMS[kind]

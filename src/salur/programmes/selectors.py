@@ -228,7 +228,7 @@ def money_due(programme: str, period: str, unit_id: int, on: datetime) -> int:
 
 
 class FamilyDecision(NamedTuple):
-    """A decision of a family with all that its page needs. `body` (the packed case) only where asked for."""
+    """A decision of a family with all that its page needs; its packed case and that digest only where asked for."""
 
     programme: str
     period: str
@@ -248,10 +248,16 @@ class FamilyDecision(NamedTuple):
     standing_cause: str
     standing_since: date | None
     body: bytes | None
+    case_sha256: bytes | None
 
     @property
     def decreed(self) -> bool:
         return self.signed_at is not None
+
+    @property
+    def kind(self) -> str:
+        """Why it was decided: "cycle", "supplement" or "correction"."""
+        return self.cause.partition(":")[0]
 
 
 _FAMILY_DECISIONS = """
@@ -266,9 +272,9 @@ LEFT JOIN programmes_standing s ON s.programme = d.programme AND s.unit_id = d.u
 {case}
 ORDER BY d.period DESC, d.programme, d.unit_id, d.n DESC
 """
-_ALL = _FAMILY_DECISIONS.format(body="NULL", case="WHERE d.family_id = %s")
+_ALL = _FAMILY_DECISIONS.format(body="NULL, NULL", case="WHERE d.family_id = %s")
 _ONE = _FAMILY_DECISIONS.format(
-    body="f.body",
+    body="f.body, f.sha256",
     case="JOIN programmes_familycase f ON f.id = d.case_id "
     "WHERE d.family_id = %s AND d.programme = %s AND d.period = %s",
 )

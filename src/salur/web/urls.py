@@ -10,18 +10,18 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from salur.web import demo, views
 
-FACES = ("public", "citizens", "officers")
+FACES = ("citizens", "public", "officers")  # the busiest first: a page is found by asking in this order
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", views.health, name="health"),
     path("robots.txt", views.robots, name="robots"),
-    path("admin/", admin.site.urls),
     *i18n_patterns(
+        *(path("", include(f"salur.{face}.urls")) for face in FACES if find_spec(f"salur.{face}.urls")),
         path("", include("salur.access.urls")),
         path("demo/", demo.accounts, name="demo"),  # not found unless SALUR_DEMO=1
-        *(path("", include(f"salur.{face}.urls")) for face in FACES if find_spec(f"salur.{face}.urls")),
         prefix_default_language=False,
     ),
+    path("admin/", admin.site.urls),
 ]
 
 handler400 = views.bad_request

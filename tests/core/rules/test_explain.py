@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from salur.core import rules
 from salur.core.rules.aloud import Words
-from salur.core.rules.cases import Held
+from salur.core.rules.cases import Held, canonical
 
 BOOKS = Path(rules.__file__).parents[2] / "rulebooks"
 CATALOGUE = rules.read_catalogue(BOOKS / "facts.toml")
@@ -46,6 +46,13 @@ def cases(draw):
         for person_id in range(1, draw(st.integers(1, 5)) + 1)
     )
     return rules.Case(1, "35.10", draw(st.booleans()), draw(facts_of("family")), members, draw(st.booleans()))
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases())
+def test_a_stored_case_is_read_without_checks_as_it_is_with_them(case):
+    text = canonical(case)
+    assert rules.stored_case(text, CATALOGUE) == rules.parse_case(text, CATALOGUE)
 
 
 @settings(max_examples=40, deadline=None)

@@ -31,6 +31,8 @@ def test_texts_are_the_canonical_texts_of_the_cases(setting: Setting, days: int,
                 for case in rows.cases(population, catalogue, province, on)
             ]
             assert [row[:3] for row in rows.texts(population, catalogue, province, on)] == wanted
+            for _, _, text in wanted:
+                assert cases.stored(text, catalogue) == cases.parse(text, catalogue)
             regions = {region for _, region, _ in wanted[:1]}
             some = rows.texts(population, catalogue, province, on, regions=regions, beside=["village"])
             assert [row[:3] for row in some] == [row for row in wanted if row[1] in regions]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,6 +105,11 @@ class Catalogue:
 
     def of(self, unit: Unit) -> tuple[Fact, ...]:
         return tuple(fact for fact in self.facts.values() if fact.unit == unit)
+
+    @cached_property
+    def dates(self) -> frozenset[str]:
+        """The names of the facts that are dates."""
+        return frozenset(fact.name for fact in self.facts.values() if fact.type == "date")
 
 
 def read(path: Path) -> Catalogue:

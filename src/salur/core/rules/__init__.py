@@ -28,6 +28,7 @@ from salur.core.population.catalogue import read as read_catalogue
 from salur.core.rules.cases import Case, Held, Member
 from salur.core.rules.cases import parse as parse_case
 from salur.core.rules.cases import read as read_case
+from salur.core.rules.cases import stored as stored_case
 from salur.core.rules.evaluate import Decision, Evaluator
 from salur.core.rules.explain import Explainer, Explanation
 from salur.core.rules.plan import Plan
@@ -86,4 +87,5 @@ __all__ = [
     "read_case",
     "read_catalogue",
     "read_rulebook",
+    "stored_case",
 ]

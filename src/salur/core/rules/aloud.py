@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
 from salur.core.population.catalogue import Fact, Text, Value
 from salur.core.rules import nodes
@@ -15,6 +16,11 @@ from salur.core.rules.evaluate import ELIGIBLE, NEEDS_DATA, NOT_ELIGIBLE, NOT_FO
 from salur.core.rules.explain import Explanation, Reason, UsedFact, sentences
 
 NAMED_MOST = 4  # values named one by one; of more, those that will not do are named
+
+
+@cache
+def _months(language: str) -> list[str]:
+    return sentences()["months"]["names"][language].split()
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,7 @@ class Words:
         >>> Words("id").day(date(2026, 8, 17))
         '17 Agustus 2026'
         """
-        names = sentences()["months"]["names"][self.language].split()
-        return f"{day.day} {names[day.month - 1]} {day.year}"
+        return f"{day.day} {_months(self.language)[day.month - 1]} {day.year}"
 
     def value(self, fact: Fact, value: Value | None) -> str:
         if value is None:

@@ -134,6 +134,33 @@ def from_json(data: Any, catalogue: Catalogue, path: Path = Path("case")) -> Cas
     return case
 
 
+def stored(raw: str, catalogue: Catalogue) -> Case:
+    """A case from the canonical text that was written of a checked one: `parse` without the checks.
+
+    Only for text whose SHA-256 was compared with what was noted when it was written.
+    """
+    data = json.loads(raw)
+    days = catalogue.dates
+    members = tuple(
+        Member(member.pop("person_id"), _typed(member, days)) for member in data.get("members", ())
+    )
+    facts = _typed(data["facts"], days)
+    return Case(data["family_id"], data["region"], data["found"], facts, members, data["members_known"])
+
+
+def _typed(facts: dict[str, Any], days: frozenset[str]) -> Facts:
+    """The same facts, with dates as dates and those of another source as `Held`."""
+    for name, value in facts.items():
+        if type(value) is dict:
+            as_of, value = value.get("as_of"), value["value"]
+            if name in days:
+                value = date.fromisoformat(value)
+            facts[name] = Held(value, facts[name].get("source"), date.fromisoformat(as_of) if as_of else None)
+        elif name in days:
+            facts[name] = date.fromisoformat(value)
+    return facts
+
+
 _KEYS = frozenset({"family_id", "region", "found", "facts", "members", "members_known"})
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from salur.core import toml
 from salur.core.population.catalogue import Fact, Text, Value, text
 from salur.core.rules import nodes
-from salur.core.rules.cases import Case, Facts, Held, oldest
+from salur.core.rules.cases import Case, Held, oldest
 from salur.core.rules.changes import FAMILY, Change, Condition, Key, Scope
 from salur.core.rules.evaluate import ELIGIBLE, WAITING, Cutoff, Decision, Evaluator
 from salur.core.rules.nodes import Node
@@ -105,15 +105,26 @@ class Explainer:
             for item in plan.items
         ]
 
-    def held(self, scope: Scope) -> tuple[Reason, ...]:
-        """The reasons of a case that passes every criterion: the same for all families of this many members."""
-        shape = (len(scope.members), scope.own)
+    def held(self, shape: tuple[int, int]) -> tuple[Reason, ...]:
+        """The reasons of a case that passes every criterion, by its number of members and own place among them."""
         if (reasons := self._held.get(shape)) is None:
+            scope = Scope({}, ({},) * shape[0], shape[1])
             reasons = self._held[shape] = tuple(
                 Reason(criterion, True, criterion.condition.reads(scope), (), ())
                 for criterion in self.criteria
             )
         return reasons
+
+    def used(self, key: Key, held: Value | Held | None, person_id: int | None = None) -> UsedFact:
+        """A fact of the catalogue as a case holds it: the value alone, or with a source and date of its own."""
+        place, name = key
+        fact, on = self.plan.rulebook.catalogue.facts[name], self.plan.on
+        if not isinstance(held, Held):
+            held = Held(held)
+        as_of = held.as_of or (on if held.value is not None else None)
+        day = oldest(fact, on)
+        stale = held.value is not None and day is not None and as_of is not None and as_of < day
+        return UsedFact(fact, place, person_id, held.value, held.source or fact.register.id, as_of, stale)
 
     @staticmethod
     def _offered(item: Item) -> Node:
@@ -148,7 +159,8 @@ class Explanation:
     @cached_property
     def reasons(self) -> tuple[Reason, ...]:
         """Every criterion, in the order of the masks."""
-        found, scope = list(self.explainer.held(self.scope)), self.scope
+        scope = self.scope
+        found = list(self.explainer.held((len(scope.members), scope.own)))
         failed, unknown = self.decision.failed, self.decision.unknown
         for position, reason in enumerate(found):
             if failed >> position & 1:
@@ -180,20 +192,12 @@ class Explanation:
     def used(self, key: Key) -> UsedFact:
         """A fact as the case holds it."""
         place, name = key
-        fact = self.plan.rulebook.catalogue.facts[name]
-        person_id = None
-        facts: Facts = self.case.facts
+        members, person_id, facts = self.case.members, None, self.case.facts
         if place != FAMILY:
-            on_record = place < len(self.case.members)
-            person_id = self.case.members[place].person_id if on_record else None
-            facts = self.case.members[place].facts if on_record else {}
-        held = facts.get(name)
-        if not isinstance(held, Held):
-            held = Held(held)
-        as_of = held.as_of or (self.plan.on if held.value is not None else None)
-        day = oldest(fact, self.plan.on)
-        stale = held.value is not None and day is not None and as_of is not None and as_of < day
-        return UsedFact(fact, place, person_id, held.value, held.source or fact.register.id, as_of, stale)
+            on_record = place < len(members)
+            person_id = members[place].person_id if on_record else None
+            facts = members[place].facts if on_record else {}
+        return self.explainer.used(key, facts.get(name), person_id)
 
     # ---- for programs ----
 

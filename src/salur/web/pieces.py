@@ -1,0 +1,92 @@
+"""Busy pages: pieces that are made once for the same values and kept, in a frame that is made once for an address.
+
+A page of the nation's busiest hour is mostly what thousands of other pages hold too: the same sentence about the same
+fact, the same frame. `pieces` gives the macros of a template with a memory, `framed` puts a body into a page's frame.
+Both keep nothing but what their arguments show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
+
+import jinja2
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.template import engines
+from markupsafe import Markup
+
+from salur.web.words import Language, language
+
+KEPT = 8192  # of each macro and language
+_BODY = Markup("\0body\0")
+
+
+class Pieces:
+    """The macros of a template. Arguments are positional and hashable; what a macro shows depends on nothing else."""
+
+    def __init__(self, template: jinja2.Template) -> None:
+        module = template.module
+        for name in dir(module):
+            if isinstance(macro := getattr(module, name), jinja2.runtime.Macro):
+                setattr(self, name, lru_cache(maxsize=KEPT)(macro))
+
+    def each(self, name: str, values: Sequence[Any]) -> Markup:
+        """The macro for each value, one after the other."""
+        return Markup("").join(map(getattr(self, name), values))
+
+    def __getattr__(self, name: str) -> Callable[..., Markup]:
+        raise AttributeError(f"the template has no macro {name}")
+
+
+def pieces(template: str) -> Pieces:
+    """The macros of a template in the language of the page."""
+    return _pieces(template, language())
+
+
+@lru_cache(maxsize=64)
+def _pieces(template: str, _language: Language) -> Pieces:
+    return Pieces(_environment().get_template(template))
+
+
+def body(template: str, /, **values: Any) -> str:
+    """A template of pieces, without the frame."""
+    return _template(template).render(values)
+
+
+def framed(request: HttpRequest, template: str, body: str, /, **values: str) -> HttpResponse:
+    """The page `template` with `body` in the place of its variable of that name.
+
+    Its frame depends on the address, the language and `values`: nothing else of the request reaches it.
+    """
+    kept = tuple(sorted(values.items()))
+    before, after = _frame(
+        template, language(), request.path, kept, settings.SALUR_DEMO, settings.ROOT_URLCONF
+    )
+    return HttpResponse(before + body + after)
+
+
+@lru_cache(maxsize=1024)
+def _frame(
+    template: str,
+    _language: Language,
+    path: str,
+    values: tuple[tuple[str, str], ...],
+    _demo: bool,
+    _urls: str,
+) -> tuple[str, str]:
+    address_alone = SimpleNamespace(path=path)
+    page = _environment().get_template(template).render(request=address_alone, body=_BODY, **dict(values))
+    before, after = page.split(_BODY)
+    return before, after
+
+
+@lru_cache(maxsize=64)
+def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(name)
+
+
+def _environment() -> jinja2.Environment:
+    return engines["jinja"].env  # type: ignore[attr-defined, no-any-return]
