@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,12 @@ def database(database_url: str) -> Iterator[str]:
     """Put an empty database with all tables behind Django in this process; the value is its kind."""
     with _connected(database_url):
         yield "sqlite" if database_url.startswith("sqlite") else "postgres"
+
+
+@pytest.fixture
+def connected() -> Callable[[str], AbstractContextManager[None]]:
+    """Put any database behind Django in this process: `with connected(url):`."""
+    return _connected
 
 
 @pytest.fixture(scope="session")
