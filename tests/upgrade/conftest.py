@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,8 @@ class Place:
     """A home and its database, as an operator has them."""
 
     home: Path
-    url: str
+    url: str  # on PostgreSQL of a role that owns its tables and is no superuser, as docs/operate.md asks
+    admin_url: str
 
     @property
     def kind(self) -> str:
@@ -70,11 +71,22 @@ def old(release: str, database_url: str, tmp_path: Path) -> Iterator[Place]:
         connection = sqlite3.connect(file)
         connection.executescript(dump)
         connection.close()
-        yield Place(home, f"sqlite:///{file}")
+        yield Place(home, f"sqlite:///{file}", f"sqlite:///{file}")
         return
-    name = f"{database_url.rpartition('/')[2]}_old"
-    postgres.execute(database_url, f"CREATE DATABASE {name}")
-    url = postgres.beside(database_url, name)
-    postgres.execute(url, dump)
-    yield Place(home, url)
+    with owned(database_url, "old") as (url, admin_url):
+        postgres.execute(url, dump)
+        yield Place(home, url, admin_url)
+
+
+@contextmanager
+def owned(database_url: str, name: str) -> Iterator[tuple[str, str]]:
+    """An empty database that belongs to the role `kantor`: its URL for that role, and for a superuser."""
+    name = f"{database_url.rpartition('/')[2]}_{name}"
+    postgres.execute(
+        database_url,
+        "DO $$ BEGIN CREATE ROLE kantor LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+    )
+    postgres.execute(database_url, f"CREATE DATABASE {name} OWNER kantor")
+    admin_url = postgres.beside(database_url, name)
+    yield admin_url.replace("//salur@", "//kantor@"), admin_url
     postgres.execute(database_url, f"DROP DATABASE {name} WITH (FORCE)")

@@ -49,14 +49,11 @@ def told(place: Place) -> dict[str, Any]:
     return dict(json.loads((place.home / "told.json").read_text("ascii")))
 
 
-def test_what_the_database_refused_it_refuses(upgraded: Place) -> None:
+def test_guards_hold_and_the_journal_goes_on(upgraded: Place) -> None:
     refusals = (sqlite3.IntegrityError, psycopg.IntegrityError)
     for statement, words in REFUSED.items():
-        with asked(upgraded.url) as ask, pytest.raises(refusals, match=words):
+        with asked(upgraded.admin_url) as ask, pytest.raises(refusals, match=words):
             ask(statement)
-
-
-def test_the_journal_verifies_and_goes_on(upgraded: Place) -> None:
     verified = upgraded.salur("journal", "verify", "--json")
     answer = json.loads(verified.stdout)
     assert (verified.returncode, answer["seals"], answer["waiting"]) == (0, 1, 1)
@@ -65,22 +62,18 @@ def test_the_journal_verifies_and_goes_on(upgraded: Place) -> None:
     assert (answer["ok"], answer["seals"], answer["waiting"]) == (True, 2, 0)
 
 
-def test_numbers_open_with_the_keys(upgraded: Place) -> None:
-    from salur.people import keys, selectors
-
-    held, known = keys.load(), told(upgraded)
-    owner = f"person:{known['person']}"
-    assert selectors.find_by_identifier("nik", known["nik"], held, regions=None) == owner
-    assert selectors.numbers_masked(owner, held, regions=None) == {"nik": f"3510********{known['nik'][-4:]}"}
-
-
-def test_a_family_opens_its_old_decision_with_the_reasons(upgraded: Place) -> None:
+def test_a_family_opens_its_old_decision_and_numbers_open_with_the_keys(upgraded: Place) -> None:
     from django.test import Client
 
-    with asked(upgraded.url) as ask:
+    from salur.people import keys, selectors
+
+    known = told(upgraded)
+    owner = f"person:{known['person']}"
+    assert selectors.find_by_identifier("nik", known["nik"], keys.load(), regions=None) == owner
+    with asked(upgraded.admin_url) as ask:
         raw = next(iter(ask("SELECT raw FROM programmes_rulebookversion ORDER BY id")))[0]
     said = {rule["says"]["id"] for rule in tomllib.loads(bytes(raw).decode())["criteria"]}
-    for kind, (code, born) in told(upgraded)["opens"].items():
+    for kind, (code, born) in known["opens"].items():
         client, day = Client(), date.fromisoformat(born)
         sent = {"code": code, "born-day": day.day, "born-month": day.month, "born-year": day.year}
         opened = client.post("/mengapa/", sent)
@@ -100,7 +93,7 @@ def test_pages_answer(upgraded: Place) -> None:
     from salur.access.models import Officer
 
     known = told(upgraded)
-    with asked(upgraded.url) as ask:
+    with asked(upgraded.admin_url) as ask:
         decision = ask(f"SELECT max(id) FROM programmes_decision WHERE cycle_id = {known['cycle']}")[0][0]
     pages = ["/", "/program/", "/program/pkh/", "/program/pkh/angka.csv", "/mengapa/", "/healthz"]
     for page in pages:

@@ -53,11 +53,11 @@ def the_same(before: Rows, after: Rows) -> Iterator[str]:
 
 
 def test_rows_stay_and_the_shape_is_that_of_a_fresh_database(old: Place, database_url: str) -> None:
-    before = rows(old.url)
+    before = rows(old.admin_url)
     assert sum(map(len, before.values())) > 700
     old.migrate()
-    assert list(the_same(before, rows(old.url))) == []
-    assert shape(old.url) == shape(database_url)
+    assert list(the_same(before, rows(old.admin_url))) == []
+    assert shape(old.admin_url) == shape(database_url)
     assert "was up to date" in old.salur("migrate").stdout
 
 
@@ -66,12 +66,12 @@ def test_rows_stay_and_the_shape_is_that_of_a_fresh_database(old: Place, databas
 def test_killed_in_the_middle_the_same_command_goes_on(
     old: Place, database_url: str, statements: int
 ) -> None:
-    before = rows(old.url)
+    before = rows(old.admin_url)
     killed = subprocess.run(
         [sys.executable, "-c", DIES, str(statements)], env=old.environment, capture_output=True, check=False
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert shape(old.url) != shape(database_url)
+    assert shape(old.admin_url) != shape(database_url)
     old.migrate()
-    assert list(the_same(before, rows(old.url))) == []
-    assert shape(old.url) == shape(database_url)
+    assert list(the_same(before, rows(old.admin_url))) == []
+    assert shape(old.admin_url) == shape(database_url)
