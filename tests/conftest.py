@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -88,12 +88,6 @@ def database(database_url: str) -> Iterator[str]:
         yield "sqlite" if database_url.startswith("sqlite") else "postgres"
 
 
-@pytest.fixture
-def connected() -> Callable[[str], AbstractContextManager[None]]:
-    """Put any database behind Django in this process: `with connected(url):`."""
-    return _connected
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium under Playwright, one for the whole run; a test opens and closes pages of its own."""
@@ -111,6 +105,12 @@ def shared_data() -> Path:
             "The nation's lists are not there; set SALUR_SHARED to the folder that has data/wilayah_id.csv.gz"
         )
     return folder
+
+
+@pytest.fixture
+def connected() -> Callable[[str], Any]:
+    """Put any database behind Django in this process: `with connected(url):`."""
+    return _connected
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """What tables may never become, where a constraint cannot say it: triggers with the same condition on both databases.
 
-SQLite makes a table anew where a migration changes it, refuses that while a trigger names the table, and drops its
-triggers: a migration that changes one of these tables begins with `remove` and ends with `install`.
+SQLite drops a table's triggers when a migration rebuilds the table: such a migration ends with `install`.
 """
 
 from __future__ import annotations
