@@ -55,6 +55,35 @@ def test_every_page_of_a_face_is_told_with_its_roles(entry: str, address: str) -
     assert roles == ({"anyone"} if len(row) == 2 else set(row[1].split(", ")))
 
 
+def _commands(page: Path) -> set[str]:
+    """What stands as a command in code: `salur people keys init`, with its flags."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    inline = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL))
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()] + inline
+    parts = [part.split(" #")[0].strip() for line in lines for part in line.split("&&")]
+    return {part.removeprefix("ExecStart=/opt/salur/.venv/bin/") for part in parts
+            if part.removeprefix("ExecStart=/opt/salur/.venv/bin/").startswith("salur ")}  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_in_a_document_exists_with_its_flags(page: Path) -> None:
+    from salur.commands.parts import PARTS, load
+
+    for told in _commands(page):
+        _, first, *rest = told.split()
+        if first.startswith("-"):
+            continue
+        assert first in PARTS, told
+        command = load(first)
+        while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
+            name = rest.pop(0)
+            assert name in command.commands, told
+            command = command.commands[name]
+        known = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
+        assert {word.split("=")[0] for word in rest if re.match(r"--\w", word)} <= known, told
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_between_documents_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
