@@ -80,7 +80,9 @@ def test_every_command_in_a_document_exists_with_its_flags(page: Path) -> None:
             name = rest.pop(0)
             assert name in command.commands, told
             command = command.commands[name]
-        known = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
+        known = {
+            flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)
+        }
         assert {word.split("=")[0] for word in rest if re.match(r"--\w", word)} <= known, told
 
 
