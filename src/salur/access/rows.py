@@ -14,13 +14,16 @@ In a request the regions are opened by the page's entry in `access.toml` (`acces
 `limited_to`. A province needs no list of its regencies: the first parts of a code name what it lies in, also
 for codes that are retired. The setting is read once a query (a sub-select), not once a row.
 
+A family that reads its own rows has no regions. `fetch_of_family` runs one statement with the setting `salur.family`;
+tables say in `protect` which of their rows it may read.
+
 PostgreSQL does not apply this to superusers and roles with BYPASSRLS (`bypassed`), and takes no `COPY … FROM` into a
 protected table from anybody else: copy into a temporary table and insert from there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -31,28 +34,37 @@ from salur.access import policy
 
 ALL, NONE = "*", ""
 _in_request: ContextVar[bool] = ContextVar("salur_in_request", default=False)
-_POLICY = "in_salur_regions"
+_POLICY, _READS = "in_salur_regions", "salur_reads"
 _HELD = "(SELECT current_setting('salur.regions', true))"
 _HELD_LIST = "(SELECT string_to_array(current_setting('salur.regions', true), ','))::text[]"
 _PROVINCE = "split_part(region, '.', 1)"
 _REGENCY = f"{_PROVINCE} || '.' || split_part(region, '.', 2)"
-_RULE = f"{_HELD} = '{ALL}' OR {_REGENCY} = ANY ({_HELD_LIST}) OR {_PROVINCE} = ANY ({_HELD_LIST})"
+EVERYWHERE = f"{_HELD} = '{ALL}'"  # parts of rules, in SQL
+IN_REGIONS = f"{EVERYWHERE} OR {_REGENCY} = ANY ({_HELD_LIST}) OR {_PROVINCE} = ANY ({_HELD_LIST})"
+FAMILY = "(SELECT nullif(current_setting('salur.family', true), '')::bigint)"
 
 
-def protect(table: str) -> migrations.RunPython:
-    """A migration operation: row-level security on the table's text column `region`, for its owner too."""
+def protect(table: str, rule: str = IN_REGIONS, *, reads: str = "") -> migrations.RunPython:
+    """A migration operation: row-level security on a table, for its owner too.
+
+    `rule`: which rows are seen and taken, by the text column `region` unless said otherwise; `reads`: which are seen
+    besides. A rule that asks for rows of another protected table sees those that are seen there.
+    """
 
     def forward(_apps: Any, editor: Any) -> None:
         if editor.connection.vendor == "postgresql":
             name = editor.quote_name(table)
             editor.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
             editor.execute(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
-            editor.execute(f"CREATE POLICY {_POLICY} ON {name} USING ({_RULE}) WITH CHECK ({_RULE})")
+            editor.execute(f"CREATE POLICY {_POLICY} ON {name} USING ({rule}) WITH CHECK ({rule})")
+            if reads:
+                editor.execute(f"CREATE POLICY {_READS} ON {name} FOR SELECT USING ({reads})")
 
     def backward(_apps: Any, editor: Any) -> None:
         if editor.connection.vendor == "postgresql":
             name = editor.quote_name(table)
             editor.execute(f"DROP POLICY {_POLICY} ON {name}")
+            editor.execute(f"DROP POLICY IF EXISTS {_READS} ON {name}")
             editor.execute(f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY")
             editor.execute(f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY")
 
@@ -71,6 +83,18 @@ def limited_to(actor: policy.Actor, action: str, subject: str = "") -> Iterator[
         yield
         if nested:  # otherwise the end of the transaction does it; a failure is undone with its savepoint
             _set(before, local=True)
+
+
+def fetch_of_family(family_id: int, query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    """What one query finds where the rows of one family are seen as well. One round trip on either database."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            setting = "SELECT set_config('salur.family', %s, true)"
+            cursor.execute(f"{setting}; {query}; {setting}", [str(family_id), *parameters, NONE])
+            cursor.nextset()
+        else:
+            cursor.execute(query, parameters)
+        return cursor.fetchall()
 
 
 @contextmanager

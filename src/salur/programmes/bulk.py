@@ -1,4 +1,7 @@
-"""Many rows at once: COPY on PostgreSQL, batches on SQLite. Constraints and triggers hold as for any row."""
+"""Many rows at once: COPY on PostgreSQL, batches on SQLite. Constraints and triggers hold as for any row.
+
+PostgreSQL takes no COPY into a table with row-level security: rows arrive in a temporary table.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,17 @@ def reserve_ids(model: type[models.Model], count: int) -> int:
 
 
 def insert(model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert rows, given in the order of the columns' names in the database."""
+    """Insert rows, given in the order of the columns' names in the database. Inside a transaction."""
     table = model._meta.db_table
     names = ", ".join(f'"{name}"' for name in columns)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+            cursor.execute(f"CREATE TEMPORARY TABLE arriving AS SELECT {names} FROM {table} WITH NO DATA")
+            with cursor.copy("COPY arriving FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
+            cursor.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM arriving")
+            cursor.execute("DROP TABLE arriving")
         else:
             marks = ", ".join(["%s"] * len(columns))
             cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(rows))

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
+from salur.access.rows import fetch_of_family
 from salur.core import rules
 from salur.core.rules.cases import from_json, to_json
 from salur.core.rules.evaluate import Cutoff
@@ -283,12 +284,8 @@ _ONE = _FAMILY_DECISIONS.format(
 def family_decisions(family_id: int, programme: str = "", period: str = "") -> list[FamilyDecision]:
     """The decisions of a family, the newest period and version first; with their cases, those of one programme and
     period. One query."""
-    with connection.cursor() as cursor:
-        if programme:
-            cursor.execute(_ONE, [family_id, programme, period])
-        else:
-            cursor.execute(_ALL, [family_id])
-        rows = cursor.fetchall()
+    query, parameters = (_ONE, [family_id, programme, period]) if programme else (_ALL, [family_id])
+    rows = fetch_of_family(family_id, query, parameters)
     if connection.vendor == "sqlite":
         return [FamilyDecision._make(_in_utc(row)) for row in rows]
     return [FamilyDecision._make(row) for row in rows]
