@@ -1,4 +1,5 @@
 """`python -m bench`: measures, prints ratios, and writes docs/benchmarks.md. `python -m bench agree`: compares engines.
+`python -m bench cycle`: a cycle in a database, on SQLite and PostgreSQL.
 
 Every figure is that of a whole process as the operating system counts it, or of the work inside it where said;
 medians of several runs, interleaved, because the machine is not alone. What was found is kept beside the
@@ -13,10 +14,12 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench import agree, page
@@ -24,6 +27,7 @@ from bench.server import Server, postgres
 from bench.work import ROOT
 
 RUNS = 7
+REGENCY = "35.10"
 Found = dict[str, Any]
 
 
@@ -32,11 +36,13 @@ def run(name: str, *arguments: object) -> Found:
     return timed([sys.executable, "-m", "bench.work", name, *map(str, arguments)])
 
 
-def timed(command: list[str]) -> Found:
+def timed(command: list[str], **environment: str) -> Found:
     """A command: what it said where that is JSON, with `process_cpu` and `mb`."""
 
     said(" ".join(command[2:5]))
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, cwd=ROOT, text=True, env=os.environ | environment
+    ) as process:
         assert process.stdout is not None
         told = process.stdout.read()
         _, status, used = os.wait4(process.pid, 0)
@@ -64,9 +70,12 @@ def population(folder: Path, families: int, regencies: str) -> Path:
 def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("speed", "agree"), default="speed")
-    parser.add_argument("--families", type=int, default=1_000_000)
+    parser.add_argument("what", nargs="?", choices=("speed", "agree", "cycle"), default="speed")
+    parser.add_argument("--families", type=int, help="1000000; for cycle 680000, all of one regency")
     parser.add_argument("--regencies", default="35", help="codes with commas between, or all")
+    parser.add_argument(
+        "--corrected", type=int, default=10_000, help="families of the cycle that is corrected"
+    )
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--large", action="store_true", help="memory at ten times the families too")
     parser.add_argument("--folder", type=Path, default=ROOT / "var" / "bench")
@@ -79,16 +88,22 @@ def main() -> None:
     given = parser.parse_args()
     given.folder = given.folder.resolve()
     given.folder.mkdir(parents=True, exist_ok=True)
-    path = population(given.folder, given.families, given.regencies)
-    with postgres() as server:
-        found = compared(given, path, server) if given.what == "agree" else measured(given, path, server)
+    if given.what == "cycle":
+        given.families = given.families or 680_000
+        with postgres(durable=True) as server:
+            found = cycled(given, server)
+    else:
+        given.families = given.families or 1_000_000
+        path = population(given.folder, given.families, given.regencies)
+        with postgres() as server:
+            found = compared(given, path, server) if given.what == "agree" else measured(given, path, server)
     found |= page.machine(given.date)
     (given.folder / f"{given.what}.json").write_text(json.dumps(found, indent=1), "utf-8")
     kept = {file.stem: json.loads(file.read_text("utf-8")) for file in given.folder.glob("*.json")}
     given.report.write_text(page.text(kept), "utf-8")
     said("")
     print(page.text({given.what: found}))
-    sys.exit(bool(found["differing"]))
+    sys.exit(bool(found.get("differing")))
 
 
 def compared(given: argparse.Namespace, path: Path, server: Server | None) -> Found:
@@ -101,6 +116,25 @@ def compared(given: argparse.Namespace, path: Path, server: Server | None) -> Fo
         "unknown": {fact: share for row in rows for fact, share in row["unknown"].items()},
         "differing": sum(row["differing"] for row in rows),
     }  # fmt: skip
+
+
+def cycled(given: argparse.Namespace, server: Server | None) -> Found:
+    """A load and corrections, on each database."""
+    sizes = {"load": given.families, "corrections": given.corrected}
+    people = {name: population(given.folder, families, REGENCY) for name, families in sizes.items()}
+    found: dict[str, dict[str, Found]] = {}
+    for kind in ("sqlite", *(["postgres"] if server else [])):
+        for name, path in people.items():
+            run("decide", path, given.folder / "cycle")  # verified from here on
+            with TemporaryDirectory(dir=given.folder) as folder, ExitStack() as stack:
+                url, before = f"sqlite:///{folder}/salur.sqlite3", 0.0
+                if kind == "postgres" and server:
+                    url, before = stack.enter_context(server.database(name)), server.cpu()
+                command = [sys.executable, "-m", "bench.cycle", name, str(path), folder]
+                row = timed(command, SALUR_DATABASE_URL=url, SALUR_HOME=folder, SALUR_DEMO="1")
+                row["server_cpu"] = server.cpu() - before if kind == "postgres" and server else 0.0
+            found.setdefault(name, {})[kind] = row
+    return {"families": given.families, **found}
 
 
 def measured(given: argparse.Namespace, path: Path, server: Server | None) -> Found:

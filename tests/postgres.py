@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,8 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def cluster(folder_bin: Path) -> Iterator[str]:
-    """Start a cluster and yield the URL of its database `postgres`."""
+def cluster(folder_bin: Path, more: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Start a cluster and yield the URL of its database `postgres`. `more`: other settings."""
     folder = Path(tempfile.mkdtemp(prefix="salur-pg-"))
     user = _unprivileged(folder)
     data, log = folder / "data", folder / "log"
@@ -46,7 +46,7 @@ def cluster(folder_bin: Path) -> Iterator[str]:
             "listen_addresses": "", "unix_socket_directories": str(folder), "fsync": "off",
             "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "40",
             "shared_buffers": "64MB", "timezone": "UTC",
-        }  # fmt: skip
+        } | dict(more or {})  # fmt: skip
         command = [str(folder_bin / "postgres"), "-D", str(data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]

@@ -22,6 +22,8 @@ class Guard:
     act: str  # INSERT or UPDATE
     refused_when: str
     message: str
+    asked_when: str = ""  # of which rows; empty: of all
+    sees_all: bool = False  # asks for rows of a table with row-level security
 
 
 def _has_duty(cycle: str, officer: str, duty: str) -> str:
@@ -52,6 +54,7 @@ GUARDS = [
         + " OR NOT EXISTS (SELECT 1 FROM programmes_decision x WHERE x.id = NEW.decision_id"
         " AND x.cycle_id = NEW.cycle_id)",
         "a review needs the duty to review in the cycle of its decision",
+        sees_all=True,
     ),
     Guard(
         "programmes_decree_unsigned",
@@ -103,10 +106,12 @@ GUARDS = [
         "programmes_decision_chain",
         "programmes_decision",
         "INSERT",
-        "NEW.n > 1 AND NOT EXISTS (SELECT 1 FROM programmes_decision x WHERE x.id = NEW.supersedes_id"
+        "NOT EXISTS (SELECT 1 FROM programmes_decision x WHERE x.id = NEW.supersedes_id"
         " AND x.unit_id = NEW.unit_id AND x.programme = NEW.programme AND x.period = NEW.period"
         " AND x.n = NEW.n - 1)",
         "a decision supersedes the one before it of the same unit",
+        asked_when="NEW.n > 1",
+        sees_all=True,
     ),
     Guard(
         "programmes_version_fixed",
@@ -143,19 +148,20 @@ def remove(apps: Any, editor: Any) -> None:
 
 def _create(guard: Guard, vendor: str) -> list[str]:
     if vendor == "sqlite":
+        refused_when = f"{guard.asked_when or 'true'} AND ({guard.refused_when})"
         return [
             f"CREATE TRIGGER {guard.name} BEFORE {guard.act} ON {guard.table} FOR EACH ROW "
-            f"WHEN {guard.refused_when} BEGIN SELECT RAISE(ABORT, '{guard.message}'); END"
+            f"WHEN {refused_when} BEGIN SELECT RAISE(ABORT, '{guard.message}'); END"
         ]
+    # Set for the transaction: a refusal undoes it, and so does the end of the function.
+    see = "PERFORM set_config('salur.regions', {}, true); "
+    opened, closed = (see.format(f"'{ALL}'"), see.format("held")) if guard.sees_all else ("", "")
     return [
-        f"CREATE FUNCTION {guard.name}() RETURNS trigger LANGUAGE plpgsql {_sees_all(guard)}AS $$ BEGIN "
-        f"IF {guard.refused_when} THEN RAISE EXCEPTION '{guard.message}' USING ERRCODE = 'check_violation'; END IF; "
-        "RETURN NEW; END $$",
+        f"CREATE FUNCTION {guard.name}() RETURNS trigger LANGUAGE plpgsql AS $$ "
+        "DECLARE held text := coalesce(current_setting('salur.regions', true), ''); BEGIN "
+        f"{opened}IF {guard.refused_when} THEN "
+        f"RAISE EXCEPTION '{guard.message}' USING ERRCODE = 'check_violation'; END IF; "
+        f"{closed}RETURN NEW; END $$",
         f"CREATE TRIGGER {guard.name} BEFORE {guard.act} ON {guard.table} FOR EACH ROW "
-        f"EXECUTE FUNCTION {guard.name}()",
+        f"{f'WHEN ({guard.asked_when}) ' if guard.asked_when else ''}EXECUTE FUNCTION {guard.name}()",
     ]
-
-
-def _sees_all(guard: Guard) -> str:
-    """Only where a guard asks for rows of a protected table: it costs a little each time."""
-    return f"SET salur.regions = '{ALL}' " if "programmes_decision x" in guard.refused_when else ""
