@@ -88,6 +88,21 @@ def database(database_url: str) -> Iterator[str]:
         yield "sqlite" if database_url.startswith("sqlite") else "postgres"
 
 
+@pytest.fixture
+def as_office(database: str, database_url: str) -> Iterator[Callable[[], None]]:
+    """Call it to go on as a role that PostgreSQL does not let past row-level security; nothing on SQLite."""
+    from django.db import connection
+
+    def become() -> None:
+        if database == "postgres":
+            postgres.let_in(database_url, connection.settings_dict["NAME"])
+            connection.close()
+            connection.settings_dict["USER"] = postgres.ROLE
+
+    yield become
+    connection.close()
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium under Playwright, one for the whole run; a test opens and closes pages of its own."""

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 START_SECONDS_MOST = 60
+ROLE = "salur_office"
 
 
 def binaries() -> Path | None:
@@ -101,3 +102,15 @@ def execute(url: str, statement: str) -> None:
 
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement)
+
+
+def let_in(url: str, name: str) -> None:
+    """Give the role of an office, which is no superuser, every right on a database's tables."""
+    execute(
+        url,
+        f"DO $$ BEGIN CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS; "
+        "EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+    )
+    execute(url, f"GRANT ALL ON DATABASE {name} TO {ROLE}")
+    execute(url, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {ROLE}")
+    execute(url, f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {ROLE}")

@@ -10,7 +10,6 @@ from django.db import ProgrammingError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests import postgres
-from tests.access.conftest import ROLE
 
 from salur.access import policy, rows
 from salur.access.policy import SYSTEM, Actor, Granted, Opened
@@ -45,7 +44,7 @@ def table(database: str, database_url: str, as_office: Callable[[], None]) -> st
         rows.protect("thing").code(None, editor)  # type: ignore[arg-type]
     as_office()
     if database == "postgres":
-        postgres.execute(database_url, f"ALTER TABLE thing OWNER TO {ROLE}")
+        postgres.execute(database_url, f"ALTER TABLE thing OWNER TO {postgres.ROLE}")
     return database
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,9 @@ NEEDS = {"cycle": 1, "decision": 1, "correction": 1, "person": 351000000001, "ca
 
 
 @pytest.fixture
-def office(database: str, population: rules.Population, tmp_path: Path) -> Office:  # noqa: F811
+def office(as_office: Callable[[], None], population: rules.Population, tmp_path: Path) -> Office:  # noqa: F811
     """A decided cycle with its people, and an officer of each role."""
+    as_office()
     made = Office(population, tmp_path)
     made.decided()
     enrol(made)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from tests.access.conftest import as_office as as_office
 from tests.programmes.conftest import NOW, officer
 
 from salur.access import rows

@@ -98,6 +98,7 @@ class Office:
 
 
 @pytest.fixture
-def office(database: str, population: rules.Population, tmp_path: Path) -> Callable[[], Office] | Office:
-    """An office on an empty database of each kind."""
+def office(as_office: Callable[[], None], population: rules.Population, tmp_path: Path) -> Office:
+    """An office on an empty database of each kind, by a role that row-level security holds."""
+    as_office()
     return Office(population, tmp_path)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
-from salur.access.rows import fetch_of_family
+from salur.access.rows import everywhere, fetch_of_family
 from salur.core import rules
 from salur.core.rules.cases import from_json, to_json
 from salur.core.rules.evaluate import Cutoff
@@ -91,14 +91,15 @@ class Outcome:
 
 
 def outcomes(cycle: Cycle) -> list[Outcome]:
-    """How the standing decisions of a cycle came out."""
+    """How the standing decisions of a cycle came out, in all its regions."""
     rows = (
         standing_decisions(cycle)
         .values("outcome")
         .annotate(units=Count("id"), money=Sum("amount"), most=Sum("amount_most"))
         .order_by("outcome")
     )
-    return [Outcome(row["outcome"], row["units"], row["money"], row["most"]) for row in rows]
+    with everywhere():
+        return [Outcome(row["outcome"], row["units"], row["money"], row["most"]) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -111,16 +112,17 @@ class QueueCount:
 
 
 def queue_counts(cycle: Cycle) -> list[QueueCount]:
-    """The queues of a cycle in the order of the work."""
+    """The queues of a cycle in the order of the work, in all its regions."""
     names = {number: name for name, number in QUEUES.items()}
     reviewed = Q(Exists(Review.objects.filter(decision=OuterRef("pk")).exclude(finding="")))
-    rows = {
-        row["queue"]: row
-        for row in standing_decisions(cycle)
+    counted = (
+        standing_decisions(cycle)
         .filter(queue__gt=0)
         .values("queue")
         .annotate(units=Count("id"), reviewed=Count("id", filter=reviewed))
-    }
+    )
+    with everywhere():
+        rows = {row["queue"]: row for row in counted}
     return [
         QueueCount(name, rows[number]["units"], rows[number]["reviewed"])
         if number in rows
@@ -195,7 +197,7 @@ def by_district(cycle: Cycle) -> Iterator[DistrictFigure]:
 
     Not for publication as they are: `core.disclosure` protects small groups.
     """
-    with connection.cursor() as cursor:
+    with everywhere(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT CASE WHEN d.village = '' THEN d.region ELSE substr(d.village, 1, 8) END AS district, d.outcome, "
             "count(*), sum(d.amount) FROM programmes_decision d WHERE d.cycle_id = %s AND NOT EXISTS "
@@ -203,8 +205,9 @@ def by_district(cycle: Cycle) -> Iterator[DistrictFigure]:
             "GROUP BY 1, 2 ORDER BY 1, 2",
             [cycle.id],
         )
-        for district, outcome, units, amount in cursor.fetchall():
-            yield DistrictFigure(district, outcome, units, int(amount))
+        rows = cursor.fetchall()
+    for district, outcome, units, amount in rows:
+        yield DistrictFigure(district, outcome, units, int(amount))
 
 
 def money_due(programme: str, period: str, unit_id: int, on: datetime) -> int:
@@ -344,11 +347,13 @@ def review_by(decision_id: int, reviewer: str) -> Review | None:
 
 
 def cycles_under_review_of(families: Sequence[int]) -> list[int]:
-    """The ids of the cycles in which a correction of these families can still change a decision."""
+    """The ids of the cycles in which a correction of these families can still change a decision, wherever the family
+    lived when it was decided."""
     found = Decision.objects.filter(
         family_id__in=families, superseded_by__isnull=True, cycle__state=Cycle.State.DECIDED
     )
-    return sorted(set(found.values_list("cycle_id", flat=True)))
+    with everywhere():
+        return sorted(set(found.values_list("cycle_id", flat=True)))
 
 
 def standings(programme: str, unit_id: int) -> list[Standing]:

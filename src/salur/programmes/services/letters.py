@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.utils.timezone import localdate
 
 from salur.access.policy import Actor, require
-from salur.access.rows import limited_to
+from salur.access.rows import everywhere
 from salur.core.rules import nodes
 from salur.journal.services import record
 from salur.people.exported import being_written
@@ -131,7 +131,7 @@ def claim_open(
     if tried.wait_seconds:
         return Claim(wait_seconds=tried.wait_seconds)
     found = ClaimCode.objects.filter(index__in=claims.indexes(keys, code, birth_date), revoked_at=None)
-    with limited_to(actor, "programmes.claim_open"):
+    with everywhere():
         family_id = found.values_list("family_id", flat=True).first()
     if family_id is not None:
         claims.give_back(tried)
