@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,6 +160,19 @@ def test_copy_goes_through_a_temporary_table() -> None:
             copy.write(b"35.10\n")
         cursor.execute("INSERT INTO thing (region) SELECT region FROM arriving")
     assert len(seen()) == len(CODES) + 1
+
+
+def test_the_tables_are_made_by_a_role_that_is_no_superuser(postgres_url: str, tmp_path: Path) -> None:
+    postgres.execute(postgres_url, "CREATE ROLE plain LOGIN")
+    postgres.execute(postgres_url, "CREATE DATABASE plain OWNER plain")
+    url = postgres.beside(postgres_url, "plain").replace("//salur@", "//plain@")
+    environment = os.environ | {"SALUR_HOME": str(tmp_path), "SALUR_DATABASE_URL": url}
+    try:
+        command = "from salur.commands import main; main()"
+        subprocess.run([sys.executable, "-c", command, "migrate"], env=environment, check=True)
+    finally:
+        postgres.execute(postgres_url, "DROP DATABASE plain WITH (FORCE)")
+        postgres.execute(postgres_url, "DROP ROLE plain")
 
 
 def test_a_superuser_is_told(database: str, as_office: Callable[[], None]) -> None:

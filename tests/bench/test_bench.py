@@ -1,5 +1,6 @@
 """The benchmarks run, and what they measure is the same work. No figure is asserted."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,9 @@ def test_a_small_run_writes_the_page_and_compares_the_same_rows(tmp_path: Path) 
     assert agreed.returncode == 0
     done = subprocess.run([sys.executable, "-m", "bench", *small], cwd=ROOT, check=False)
     assert done.returncode == 0
+    cycle = [sys.executable, "-m", "bench", "cycle", "--corrected", "2000", *small]
+    assert subprocess.run(cycle, cwd=ROOT, check=False).returncode == 0
     text = report.read_text("utf-8")
+    assert len(re.findall(r"\| 1,000 \| 0 \| 0 \| 1,000 \|", text)) == 2
     assert "; 0 differ." in text
     assert "## Engines agree" in text

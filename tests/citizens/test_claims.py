@@ -65,6 +65,22 @@ def test_issuing_again_adds_nothing_and_a_revoked_code_opens_nothing(town: Town)
     assert opened(code, born).family_id is None
 
 
+def test_a_code_that_was_revoked_in_another_region_stays_revoked(town: Town) -> None:
+    from tests.programmes.conftest import officer
+
+    from salur.access import rows
+
+    family = town.families["eligible"]
+    ClaimCode.objects.filter(family_id=family).update(region="36.01")  # where the family lived before
+    assert services.claim_codes_revoke(now=NOW, actor=SYSTEM, family_id=family, region="36.01") > 0
+    clerk = officer(6, "people_clerk")
+    with rows.limited_to(clerk, "programmes.claim_codes_issue"):
+        assert services.claim_codes_issue(now=NOW, actor=clerk, keys=KEYS, cycle_id=town.cycle) > 0
+    code, born = town.opens("eligible")
+    assert opened(code, born).family_id is None
+    assert opened(claims.code_of(KEYS, family, 1), born).family_id == family
+
+
 def test_a_letter_stays_good_when_the_keys_are_rotated(town: Town) -> None:
     code, born = town.opens("eligible")
     assert opened(code, born, keys=Keys(2, {1: KEYS.secrets[1], 2: b"2" * 32})).family_id

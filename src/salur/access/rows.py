@@ -99,7 +99,7 @@ def _while(regions: str) -> Iterator[None]:
             _set(before, local=True)
 
 
-def fetch_of_family(family_id: int, query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+def fetch_of_family(family_id: int, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """What one query finds where the rows of one family are seen as well. One round trip on either database."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -108,7 +108,8 @@ def fetch_of_family(family_id: int, query: str, parameters: Sequence[object]) ->
             cursor.nextset()
         else:
             cursor.execute(query, parameters)
-        return cursor.fetchall()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
 
 
 @contextmanager

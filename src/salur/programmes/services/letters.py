@@ -50,10 +50,9 @@ def _claim_codes_issue(
     born_by = nodes.shift_months(today, -12 * claims.ADULT_AGE_YEARS)
     known = birth_dates_of(families, today, born_by=born_by, regions=None)
     editions = _claim_editions(known)
-    before = set(
-        ClaimCode.objects.filter(family_id__in=list(known), revoked_at=None).values_list("index", flat=True)
-    )
-    before = {bytes(index) for index in before}
+    issued = ClaimCode.objects.filter(family_id__in=list(known), revoked_at=None)
+    with everywhere():  # a family that moved has its codes in another region
+        before = {bytes(index) for index in issued.values_list("index", flat=True)}
     rows = []
     for family_id, days in known.items():
         code = claims.code_of(keys, family_id, editions.get(family_id, 0))
@@ -148,7 +147,8 @@ def _claim_editions(families: Collection[int]) -> dict[int, int]:
             family_id__in=ids[start : start + CLAIMS_AT_ONCE], revoked_at__isnull=False
         )
         counted = revoked.values("family_id").annotate(times=Count("revoked_at", distinct=True))
-        found.update(counted.values_list("family_id", "times"))
+        with everywhere():  # else a code that was revoked where the family lived before would open again
+            found.update(counted.values_list("family_id", "times"))
     return found
 
 
