@@ -135,6 +135,17 @@ def reads_by(officer: int) -> QuerySet[ReadLog]:
     return ReadLog.objects.filter(officer_id=officer).order_by("-id")
 
 
+def reads_in(regions: Iterable[str] | None) -> QuerySet[ReadLog]:
+    """What was read in these regions (None: everywhere), newest first, with who read it."""
+    rows = ReadLog.objects.select_related("officer").order_by("-id")
+    if regions is None:
+        return rows
+    within = Q(pk__in=[])
+    for region in regions:
+        within |= Q(region=region) | Q(region__startswith=f"{region}.")
+    return rows.filter(within)
+
+
 def reads_without_case(since: datetime) -> QuerySet[ReadLog]:
     """Looks at a person's record that name no case: an alarm for supervisors and auditors, newest first."""
     return ReadLog.objects.filter(case="", at__gte=since).order_by("-id")
@@ -161,7 +172,9 @@ def glass_open(officer: int, now: datetime) -> QuerySet[BrokenGlass]:
 def glass_broken(regions: Iterable[str] | None) -> Iterator[BrokenGlass]:
     """Glass broken in these regions (None: everywhere), the latest first, with its notices."""
     held = None if regions is None else [Granted("", region) for region in regions]
-    rows = BrokenGlass.objects.select_related("officer", "reviewed_by").prefetch_related("notices__supervisor")
+    rows = BrokenGlass.objects.select_related("officer", "reviewed_by").prefetch_related(
+        "notices__supervisor"
+    )
     for row in rows.order_by("-id").iterator(chunk_size=100):
         if held is None or any(each.covers(row.region) for each in held):
             yield row

@@ -1,4 +1,4 @@
-"""Ceilings (pagu): how much each programme may spend, what signed decrees have reserved, what is left, and since when."""
+"""Ceilings (pagu): how much each programme may spend, what signed decrees reserve of it, what is left, since when."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from salur.access.policy import SYSTEM
 from salur.cases import selectors as cases
 from salur.cases import services as case_services
 from salur.officers.pages import Errors, actor_of, may, place, seen_or_404, show, trying
+from salur.people.protect import holds_number
 from salur.web.words import gettext as _
 
 SHOWN_MOST = 50
@@ -33,7 +34,11 @@ def glass(request: HttpRequest) -> HttpResponse:
         if not re.fullmatch(r"[0-9]{2}(\.[0-9]{2})?", region):
             errors.append(("region", _("Give the code of a regency (35.10) or of a province (35).")))
         if not re.fullmatch(r"[0-9]{0,15}", person):
-            errors.append(("person", _("Give the number of the person as it stands on their page, or nothing.")))
+            errors.append(
+                ("person", _("Give the number of the person as it stands on their page, or nothing."))
+            )
+        if holds_number(sent.get("reason", "")):
+            errors.append(("reason", _("Leave NIK, card, phone and account numbers out.")))
         if sent.get("understood") != "yes":
             errors.append(("understood", _("Say that you know what will happen.")))
         if not errors:
@@ -49,7 +54,9 @@ def glass(request: HttpRequest) -> HttpResponse:
                 return redirect("officers:glass")
     mine = list(selectors.glass_open(actor.officer_id or 0, now))
     reviews = may(actor, "access.glass_review")
-    broken_here = selectors.glass_broken(policy.regions(actor, "access.glass_review")) if reviews else iter(())
+    broken_here = (
+        selectors.glass_broken(policy.regions(actor, "access.glass_review")) if reviews else iter(())
+    )
     return show(
         request, "glass", errors=errors, status=422 if errors else 200, sent=sent, wrong=dict(errors), now=now,
         mine=mine, breaks=may(actor, "access.glass_break"), reviews=reviews, place=place,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from salur.officers import ceilings, cycles, decrees, glass, home, people, reviews, units
+from salur.officers import ceilings, cycles, decrees, glass, home, people, reads, reviews, units
 
 app_name = "officers"
 pages = [
@@ -41,6 +41,7 @@ pages = [
     path("pagu/<int:ceiling>/", ceilings.ceiling, name="ceiling"),
     path("darurat/", glass.glass, name="glass"),
     path("darurat/<int:glass>/", glass.glass_review, name="glass_review"),
-    path("jejak/", people.reads, name="reads"),
+    path("jejak/", reads.reads, name="reads"),
+    path("jejak/wilayah/", reads.reads_in, name="reads_in"),
 ]
 urlpatterns = [path("petugas/", include(pages))]
