@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -14,6 +15,7 @@ from tests.access.test_sign_in import (
     follow,
     invited,
     new_key,
+    options_on,
     pages,
     sign_in_with_passkey,
 )
@@ -48,7 +50,10 @@ def test_adding_naming_and_listing_a_passkey_in_both_languages(officer: Client) 
     add_passkey(officer, key := new_key())
     edited = reverse("mfa_edit_webauthn", kwargs={"pk": Authenticator.objects.get(type="webauthn").pk})
     again = browser()
-    sign_in_with_passkey(again, key)  # editing asks for it
+    sign_in_with_passkey(again, key)
+    step = f"{reverse('mfa_reauthenticate_webauthn')}?next={edited}"  # changing a key asks for it once more
+    answer = key.sign(options_on(again.get(step), "request_options"))
+    assert again.post(step, {"credential": json.dumps(answer), "next": edited})["Location"] == edited
     assert "Nama kunci" in told(again, edited)
     assert "Terakhir dipakai" in told(again, listed)
     assert "Last used on" in told(again, "/en" + listed)
