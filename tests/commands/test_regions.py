@@ -72,9 +72,12 @@ def test_a_load_that_is_cut_off_leaves_nothing_half_done(environment: dict[str, 
     code = (
         "import os, salur.web; salur.web.setup()\n"
         "from pathlib import Path\n"
+        "from django.utils import timezone\n"
+        "from salur.access.policy import SYSTEM\n"
         "from salur.regions import lists, services\n"
         "die = lambda done, total: os._exit(9) if done < total else None\n"
-        f"services.regions_load(listed=lists.read(Path({str(file)!r})), progress=die)"
+        "services.regions_load(now=timezone.now(), actor=SYSTEM, "
+        f"listed=lists.read(Path({str(file)!r})), progress=die)"
     )
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 9
     assert run(environment, "regions", "list").stdout == ""

@@ -163,9 +163,28 @@ def test_same_as_needs_two_officers_and_two_persons() -> None:
     ):  # fmt: skip
         with refused():
             SameAs.objects.create(**good | wrong)
-    SameAs.objects.create(**good)
+    row = SameAs.objects.create(**good)
     with refused():
         SameAs.objects.create(**good)
+    mine = SameAs.objects.filter(id=row.id)
+    mine.update(confirmed_by="officer:2", confirmed_at=NOW)
+    for change in (
+        {"evidence": "y"}, {"case": "case:9"}, {"declared_by": "officer:9"}, {"confirmed_by": "officer:3"},
+        {"confirmed_by": "", "confirmed_at": None}, {"withdrawn_by": "officer:1", "withdrawn_at": NOW},
+        {"withdrawn_by": "officer:2", "withdrawn_at": NOW}, {"withdrawn_by": "officer:3"},
+    ):  # fmt: skip
+        with refused():
+            mine.update(**change)
+    with refused():
+        mine.delete()
+    mine.update(withdrawn_by="officer:3", withdrawn_at=NOW)
+    with refused():
+        mine.update(withdrawn_by="", withdrawn_at=None)
+    again = SameAs.objects.create(**good)
+    Person.objects.filter(id=row.person_id).update(
+        region="35.11"
+    )  # the trigger of a person who moves is there
+    assert set(SameAs.objects.values_list("id", "region")) == {(row.id, "35.11"), (again.id, "35.11")}
 
 
 @pytest.mark.parametrize(

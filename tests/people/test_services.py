@@ -6,6 +6,8 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.people.people import (
     BOTH,
     CLERK,
@@ -20,7 +22,7 @@ from tests.people.people import (
     facts,
 )
 
-from salur.access.policy import SYSTEM, Refused
+from salur.access.policy import SYSTEM, Actor, Granted, Refused
 from salur.core.faults import InputError
 from salur.people import selectors, services
 from salur.people.models import FIRST_MINTED
@@ -169,6 +171,84 @@ def test_same_as_is_closed_over_steps_and_needs_two() -> None:
         services.same_as_declare(actor=CLERK, now=NOW, person_id=a, other_id=b, evidence="Again")
     with pytest.raises(InputError, match="Two different"):
         services.same_as_declare(actor=CLERK, now=NOW, person_id=a, other_id=a, evidence="Again")
+
+
+def test_same_as_is_withdrawn_and_may_be_said_again() -> None:
+    a, b, c = (a_person() for _ in range(3))
+
+    def declared(x: int, y: int, confirmed: bool = True) -> int:
+        row = services.same_as_declare(
+            actor=CLERK, now=NOW, person_id=x, other_id=y, evidence="Same card seen"
+        )
+        if confirmed:
+            services.same_as_confirm(actor=REVIEWER, now=NOW, same_as_id=row)
+        return row
+
+    counted, waiting = declared(a, b), declared(b, c, confirmed=False)
+    for one in (CLERK, REVIEWER):  # who said it
+        with pytest.raises(Refused, match="a third one"):
+            services.same_as_withdraw(actor=one, now=NOW, same_as_id=counted)
+    with pytest.raises(Refused):
+        services.same_as_withdraw(actor=ELSEWHERE, now=NOW, same_as_id=counted)
+    assert selectors.same_as(a) == {a, b}
+    services.same_as_withdraw(actor=SUPERVISOR, now=NOW, same_as_id=counted, case="case:5")
+    services.same_as_withdraw(actor=CLERK, now=NOW, same_as_id=waiting)  # their own, that nobody confirmed
+    assert events()[-2:] == [
+        ("people.same_as_withdrawn", f"person:{a}", SUPERVISOR.ref),
+        ("people.same_as_withdrawn", f"person:{b}", CLERK.ref),
+    ]
+    assert selectors.same_as(a) == {a}
+    assert selectors.same_as_waiting(regions=None) == []
+    for act in (services.same_as_withdraw, services.same_as_confirm):
+        with pytest.raises(InputError, match="was withdrawn"):
+            act(actor=SUPERVISOR, now=NOW, same_as_id=waiting)
+    with pytest.raises(InputError, match="no declaration"):
+        services.same_as_withdraw(actor=CLERK, now=NOW, same_as_id=99)
+    declared(b, a)
+    assert selectors.same_as(a) == {a, b}
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5), st.integers(0, 2)), max_size=25))
+def test_any_history_of_same_as_is_that_of_a_simple_model(acts: list[tuple[int, int, int]]) -> None:
+    """Whoever declares, confirms and withdraws in whatever order."""
+    people = [a_person() for _ in range(4)]
+    pairs = [(people[i], people[j]) for i in range(4) for j in range(i)]
+    officers = (CLERK, REVIEWER, Actor("officer:9", (Granted("people_clerk", "35"),)))
+    model: dict[tuple[int, int], list[Any]] = {}  # pair → [row, who declared, who confirmed]
+    for act, at, who in acts:
+        pair, actor = pairs[at], officers[who]
+        held = model.get(pair)
+        row = held[0] if held else 0
+        if act == 0:
+            fits = held is None
+        elif act == 1:
+            fits = held is not None and held[2] is None and held[1] is not actor
+        else:
+            fits = held is not None and (held[2] is None or actor not in held[1:])
+        try:
+            if act == 0:
+                row = services.same_as_declare(
+                    actor=actor, now=NOW, person_id=pair[0], other_id=pair[1], evidence="Card seen"
+                )
+                model[pair] = [row, actor, None]
+            elif act == 1:
+                services.same_as_confirm(actor=actor, now=NOW, same_as_id=row)
+                model[pair][2] = actor
+            else:
+                services.same_as_withdraw(actor=actor, now=NOW, same_as_id=row)
+                del model[pair]
+        except InputError:
+            assert not fits
+        else:
+            assert fits
+    for person in people:
+        found, new = {person}, {person}
+        while new:
+            joined = {one for pair, held in model.items() if held[2] and set(pair) & new for one in pair}
+            new = joined - found
+            found |= new
+        assert selectors.same_as(person) == found
 
 
 # ---- corrections ---------------------------------------------------------------------------------------------

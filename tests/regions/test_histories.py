@@ -5,18 +5,20 @@ from __future__ import annotations
 import random
 import threading
 import time
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import pairwise
 
 import pytest
 from django.db import connections
 
+from salur.access.policy import SYSTEM
 from salur.core.faults import InputError
 from salur.regions import selectors, services
 from salur.regions.lists import RegionList, Row
 from salur.regions.models import BEGINNING, Region
 
 pytestmark = pytest.mark.usefixtures("database")
+NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 CODES = ["35", "35.10", "35.11", "36", "36.01", "36.01.01", "36.01.01.2001"]
 DATES = [BEGINNING, *(date(year, 1, 1) for year in range(2018, 2026))]
 
@@ -31,8 +33,8 @@ def random_list(draw: random.Random, *, retired: bool) -> RegionList:
 
 def take(listed: RegionList, since: date, *, retired: bool, partial: bool) -> services.LoadResult:
     if retired:
-        return services.regions_load_retired(listed=listed)
-    return services.regions_load(listed=listed, valid_from=since, partial=partial)
+        return services.regions_load_retired(now=NOW, actor=SYSTEM, listed=listed)
+    return services.regions_load(now=NOW, actor=SYSTEM, listed=listed, valid_from=since, partial=partial)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -79,7 +81,7 @@ def test_a_load_waits_for_another_that_is_writing() -> None:
 
     def load(name: str, progress: services.Progress | None) -> None:
         try:
-            results[name] = services.regions_load(listed=listed, progress=progress)
+            results[name] = services.regions_load(now=NOW, actor=SYSTEM, listed=listed, progress=progress)
         except Exception as error:
             results[name] = error
         finally:
@@ -99,10 +101,16 @@ def test_a_load_waits_for_another_that_is_writing() -> None:
 
 
 def test_a_refused_list_changes_nothing() -> None:
-    services.regions_load(listed=RegionList("a.csv", {code: Row("x", 2) for code in CODES}))
+    services.regions_load(
+        now=NOW, actor=SYSTEM, listed=RegionList("a.csv", {code: Row("x", 2) for code in CODES})
+    )
     before = list(Region.objects.order_by("id").values_list())
     with pytest.raises(InputError):
         services.regions_load(
-            listed=RegionList("b.csv", {"37": Row("y", 2)}), valid_from=date(2026, 1, 1), retire_most=1
+            now=NOW,
+            actor=SYSTEM,
+            listed=RegionList("b.csv", {"37": Row("y", 2)}),
+            valid_from=date(2026, 1, 1),
+            retire_most=1,
         )
     assert list(Region.objects.order_by("id").values_list()) == before

@@ -22,6 +22,7 @@ from django.conf.urls.i18n import i18n_patterns  # noqa: E402
 from django.http import HttpRequest, HttpResponse  # noqa: E402
 from django.shortcuts import render  # noqa: E402
 from django.urls import path  # noqa: E402
+from django.views.decorators.http import require_POST  # noqa: E402
 
 from salur.core.faults import InputError  # noqa: E402
 from salur.web import urls as root  # noqa: E402
@@ -77,6 +78,11 @@ def cannot(request: HttpRequest) -> HttpResponse:
     raise InputError.of("Stopped. Run the same command again to go on.")
 
 
+@require_POST
+def posted(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("kept")
+
+
 def throttled(request: HttpRequest) -> HttpResponse:
     return views.too_many(request, retry_after_seconds=1500)
 
@@ -90,6 +96,7 @@ urlpatterns: list[Any] = [
         path("gallery/broken/", broken, name="broken"),
         path("gallery/refused/", refused, name="refused"),
         path("gallery/cannot/", cannot, name="cannot"),
+        path("gallery/posted/", posted, name="posted"),
         path("gallery/throttled/", throttled, name="throttled"),
         path("gallery/<int:number>/", gallery, name="gallery"),
         prefix_default_language=False,
@@ -105,7 +112,7 @@ def open_doors() -> None:
     from salur.access import policy
 
     actions = policy.policy().actions
-    names = ("gallery", "kept", "scripted", "broken", "refused", "cannot", "throttled")
+    names = ("gallery", "kept", "scripted", "broken", "refused", "cannot", "posted", "throttled")
     actions |= {
         f"web.{name}": policy.Action(f"web.{name}", frozenset({policy.ANYONE}), "none") for name in names
     }

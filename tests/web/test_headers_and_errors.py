@@ -122,8 +122,24 @@ def test_a_form_without_its_token_is_refused_with_what_to_do(site: str) -> None:
 
 
 def test_what_is_too_large_is_not_read(site: str) -> None:
-    status, _, _ = ask(site + "/gallery/", data=b"", **{"Content-Length": str(11 * 2**20)})
-    assert status == 413
+    for prefix, language, sentence in (
+        ("/", "id", "Terlalu banyak yang dikirim"),
+        ("/en/", "en", "Too much was sent at once"),
+    ):
+        status, headers, html = ask(
+            f"{site}{prefix}gallery/", data=b"", **{"Content-Length": str(11 * 2**20)}
+        )
+        assert status == 413
+        assert sentence in html
+        assert "salur." in html
+        assert (headers["Content-Language"], headers["Cache-Control"]) == (language, "no-store")
+
+
+def test_a_page_for_forms_alone_says_so(site: str) -> None:
+    for prefix, sentence in (("/", "Halaman ini hanya dibuka"), ("/en/", "This page is opened by its form")):
+        status, headers, html = ask(f"{site}{prefix}gallery/posted/")
+        assert (status, headers["Allow"]) == (405, "POST")
+        assert sentence in html
 
 
 def test_another_host_is_not_served(site: str) -> None:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from allauth.mfa.models import Authenticator
-from django.conf import settings
 from django.db import transaction
-from fido2.utils import websafe_encode
 
 from salur.access import selectors, services
-from salur.access.models import Officer
 from salur.access.policy import SYSTEM, Actor
-from salur.access.signing import rp_id_of
-from salur.access.software_key import SoftwareKey
 
 REGENCY = "35.10"
 
@@ -52,23 +47,16 @@ def prepare(*, now: datetime) -> dict[str, Actor]:
     """Make the accounts that are not there yet; e-mail address → actor with a passkey just used."""
     made = {}
     for account in ACCOUNTS:
-        officer = Officer.objects.filter(email=account.email).first()
+        officer = selectors.officer_by_email(account.email)
         if officer is None:
-            officer = Officer.objects.create_user(account.email, account.name)
-            key = SoftwareKey(seed(account.email), settings.SALUR_ORIGIN)
-            creation = {
-                "publicKey": {
-                    "challenge": websafe_encode(bytes(32)),
-                    "rp": {"id": rp_id_of(settings.SALUR_ORIGIN), "name": "Salur"},
-                    "user": {"id": websafe_encode(str(officer.id).encode())},
-                }
-            }
-            Authenticator.objects.create(
-                user_id=officer.id, type=Authenticator.Type.WEBAUTHN,
-                data={"name": "demo", "credential": key.register(creation)},
-            )  # fmt: skip
-            services.grant_give(
-                now=now, actor=SYSTEM, officer=officer.id, role=account.role, region=account.region
+            token = hashlib.sha256(seed(account.email)).digest()  # used up at once
+            id_ = services.officer_invite(
+                now=now, actor=SYSTEM, email=account.email, name=account.name, token=token
             )
-        made[account.email] = selectors.actor(officer.id, now=now, passkey_at=now)
+            services.invitation_use(now=now, token=token, password=None)
+            services.software_passkey_add(now=now, actor=SYSTEM, officer=id_, seed=seed(account.email))
+            services.grant_give(now=now, actor=SYSTEM, officer=id_, role=account.role, region=account.region)
+        else:
+            id_ = officer.id
+        made[account.email] = selectors.actor(id_, now=now, passkey_at=now)
     return made

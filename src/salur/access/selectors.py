@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.internal.auth import get_credentials
 from django.db.models import Q, QuerySet
+from fido2 import cbor
 from fido2.webauthn import AttestedCredentialData
 
 from salur.access.models import (
@@ -109,6 +110,16 @@ def passkeys(officer: int) -> list[AttestedCredentialData]:
     return found
 
 
+def factor(authenticator: Authenticator) -> dict[str, str]:
+    """What the journal tells of a second factor: of a passkey, the digests of its id and of its public key."""
+    told = {"factor": str(authenticator.type)}
+    if authenticator.type == Authenticator.Type.WEBAUTHN:
+        data = authenticator.wrap().authenticator_data.credential_data
+        told["credential"] = hashlib.sha256(data.credential_id).hexdigest()
+        told["key"] = hashlib.sha256(cbor.encode(data.public_key)).hexdigest()
+    return told
+
+
 # ---- who read what -----------------------------------------------------------------------------------------
 
 
@@ -122,6 +133,17 @@ def reads_of(subject: str) -> list[Look]:
 def reads_by(officer: int) -> QuerySet[ReadLog]:
     """What an officer read, newest first."""
     return ReadLog.objects.filter(officer_id=officer).order_by("-id")
+
+
+def reads_in(regions: Iterable[str] | None) -> QuerySet[ReadLog]:
+    """What was read in these regions (None: everywhere), newest first, with who read it."""
+    rows = ReadLog.objects.select_related("officer").order_by("-id")
+    if regions is None:
+        return rows
+    within = Q(pk__in=[])
+    for region in regions:
+        within |= Q(region=region) | Q(region__startswith=f"{region}.")
+    return rows.filter(within)
 
 
 def reads_without_case(since: datetime) -> QuerySet[ReadLog]:
@@ -140,6 +162,26 @@ def glass_notices(supervisor: int) -> QuerySet[GlassNotice]:
 
 def glass_unreviewed() -> QuerySet[BrokenGlass]:
     return BrokenGlass.objects.filter(reviewed_at__isnull=True).select_related("officer").order_by("id")
+
+
+def glass_open(officer: int, now: datetime) -> QuerySet[BrokenGlass]:
+    """What an officer opened to their own reading and is still open, the latest first."""
+    return BrokenGlass.objects.filter(officer_id=officer, at__lte=now, until__gt=now).order_by("-id")
+
+
+def glass_broken(regions: Iterable[str] | None) -> Iterator[BrokenGlass]:
+    """Glass broken in these regions (None: everywhere), the latest first, with its notices."""
+    held = None if regions is None else [Granted("", region) for region in regions]
+    rows = BrokenGlass.objects.select_related("officer", "reviewed_by").prefetch_related(
+        "notices__supervisor"
+    )
+    for row in rows.order_by("-id").iterator(chunk_size=100):
+        if held is None or any(each.covers(row.region) for each in held):
+            yield row
+
+
+def glass(id_: int) -> BrokenGlass | None:
+    return BrokenGlass.objects.filter(id=id_).first()
 
 
 # ---- signatures --------------------------------------------------------------------------------------------

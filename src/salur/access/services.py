@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from fido2.utils import websafe_encode
 
 from salur.access import selectors, signing
 from salur.access.models import (
@@ -32,6 +33,7 @@ from salur.access.models import (
 )
 from salur.access.policy import Actor, Granted, by_glass, policy, require
 from salur.access.signing import BadSignature
+from salur.access.software_key import SoftwareKey
 from salur.core.faults import InputError
 from salur.journal.constraints import refusing
 from salur.journal.services import record
@@ -39,6 +41,7 @@ from salur.journal.services import record
 INVITATION_HOURS = 72
 GLASS_HOURS = 1
 TOKEN_BYTES = 32
+CHALLENGE_BYTES = 32
 _REGION = re.compile(r"(?:[0-9]{2}(?:\.[0-9]{2})?)?")
 
 
@@ -133,6 +136,25 @@ def factor_note(
         subject=f"officer:{officer}",
         detail={"factor": factor} | ({"credential": credential, "key": key} if credential else {}),
     )
+
+
+@transaction.atomic
+def software_passkey_add(*, now: datetime, actor: Actor, officer: int, seed: bytes) -> None:
+    """Give an officer of the demonstration the passkey made of software of this seed. Refused elsewhere."""
+    require(actor, "access.software_passkey_add", now=now)
+    key = SoftwareKey(seed, settings.SALUR_ORIGIN)
+    creation = {
+        "publicKey": {
+            "challenge": websafe_encode(bytes(CHALLENGE_BYTES)),
+            "rp": {"id": signing.rp_id_of(settings.SALUR_ORIGIN), "name": "Salur"},
+            "user": {"id": websafe_encode(str(officer).encode())},
+        }
+    }
+    made = Authenticator.objects.create(
+        user_id=officer, type=Authenticator.Type.WEBAUTHN,
+        data={"name": "demo", "credential": key.register(creation)},
+    )  # fmt: skip
+    factor_note(now=now, officer=officer, added=True, **selectors.factor(made))
 
 
 @transaction.atomic

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from allauth.mfa.models import Authenticator
@@ -12,7 +11,6 @@ from django.db import connection
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 from django.utils import timezone
-from fido2 import cbor
 
 from salur.access import rows, sessions
 
@@ -50,18 +48,8 @@ def _factor_removed(**signal: Any) -> None:
 
 
 def _note(authenticator: Authenticator, *, added: bool) -> None:
-    from salur.access import services
+    from salur.access import selectors, services
 
-    credential = key = ""
-    if authenticator.type == Authenticator.Type.WEBAUTHN:
-        data = authenticator.wrap().authenticator_data.credential_data
-        credential = hashlib.sha256(data.credential_id).hexdigest()
-        key = hashlib.sha256(cbor.encode(data.public_key)).hexdigest()
     services.factor_note(
-        now=timezone.now(),
-        officer=authenticator.user_id,
-        factor=str(authenticator.type),
-        added=added,
-        credential=credential,
-        key=key,
+        now=timezone.now(), officer=authenticator.user_id, added=added, **selectors.factor(authenticator)
     )

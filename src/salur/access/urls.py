@@ -12,7 +12,7 @@ urlpatterns = [
     path("keluar/", account.logout, name="account_logout"),
     path("akun/nonaktif/", account.account_inactive, name="account_inactive"),
     path("akun/pastikan/", account.reauthenticate, name="account_reauthenticate"),
-    path("akun/sandi/", account.password_change, name="account_change_password"),
+    path("akun/sandi/", views.password_change, name="account_change_password"),
     path("akun/kunci/", include("allauth.mfa.urls")),
     path("undangan/", views.invited, name="access_invited"),
     path("undangan/<str:token>/", views.invitation, name="access_invitation"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from allauth.account import views as account
 from allauth.account.internal.flows.reauthentication import reauthenticate_by_password
 from django.contrib.auth import login
 from django.contrib.auth.forms import SetPasswordForm
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -52,6 +54,14 @@ def invited(request: HttpRequest) -> HttpResponse:
     if not passkey:
         reauthenticate_by_password(request)  # it was typed just now
     return redirect("mfa_add_webauthn" if passkey else "mfa_index")
+
+
+def password_change(request: HttpRequest) -> HttpResponseBase:
+    """allauth's page; who signs in with a passkey alone has no password to change."""
+    if request.user.is_authenticated and not request.user.has_usable_password():
+        return redirect("mfa_index")
+    answer: HttpResponseBase = account.password_change(request)
+    return answer
 
 
 def _raw(token: str) -> bytes:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from salur.access import policy
+from salur.access.policy import lies_in
 from salur.core import rules
 from salur.journal import selectors as journal
 from salur.journal import services as jobs
@@ -145,7 +146,11 @@ def _shown(request: HttpRequest, cycle_id: int, errors: Errors) -> HttpResponse:
         steps_of=_steps(found, outcomes, waiting, decree), mine=mine,
         units=sum(row.units for row in outcomes.values()), money=sum(row.amount for row in outcomes.values()),
         waiting=waiting, places=[place(code) for code in found.regions],
-        ceilings=selectors.budgets(found.programme, found.period), place=place,
+        ceilings=[
+            row for row in selectors.budgets(found.programme, found.period)
+            if any(lies_in(code, row.region) for code in found.regions)
+        ],
+        sees_ceilings=may(actor, "officers.ceiling"), place=place,
         reviews=under_review and mine in ("", "review") and may(actor, "programmes.review_judge"),
         decrees=found.state in (Cycle.State.DECIDED, Cycle.State.DECREED, Cycle.State.CLOSED)
         and may(actor, "officers.decree"),

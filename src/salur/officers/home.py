@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -75,12 +76,18 @@ def home(request: HttpRequest) -> HttpResponse:
     return show(
         request, "home", counts=counts, cases=[(case, _kind(case)) for case in soonest], now=now, reviews=waiting,
         to_sign=to_sign, corrections=corrections, versions=len(versions), notices=notices, place=place,
-        cycles=[(cycle, title_of(cycle)) for cycle in cycles], words=words,
+        cycles=[(cycle, title_of(cycle)) for cycle in cycles], words=words, more=_more(actor),
         roles=[
             (policy.policy().roles[grant.role][language()], place(grant.region) if grant.region else "Indonesia")
             for grant in actor.grants
         ],
     )  # fmt: skip
+
+
+def _more(actor: policy.Actor) -> list[tuple[str, str]]:
+    """Pages that are needed too seldom for the menu."""
+    pages = ((_("Ceilings"), "officers:ceilings"), (_("Emergency access"), "officers:glass"))
+    return [(text, reverse(name)) for text, name in pages if may(actor, name.replace(":", "."))]
 
 
 @require_POST

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from salur.access import policy
+from salur.access import policy, rows
 from salur.access import selectors as reads_of_access
 from salur.access import services as access
 from salur.cases import selectors as cases
@@ -122,6 +122,11 @@ def _told(why: tuple[str, str]) -> tuple[str, str]:
 def person(request: HttpRequest, person: int) -> HttpResponse:
     """One person: family, decisions, corrections, numbers behind a mask, who looked and why."""
     actor = actor_of(request)
+    with rows.limited_to(actor, "officers.person", f"person:{person}"):  # glass broken for them alone counts
+        return _person(request, actor, person)
+
+
+def _person(request: HttpRequest, actor: policy.Actor, person: int) -> HttpResponse:
     if (why := _why(request)) is None:
         return redirect("officers:people")
     regions = policy.regions(actor, "officers.person", f"person:{person}")
@@ -132,6 +137,7 @@ def person(request: HttpRequest, person: int) -> HttpResponse:
     today: date = timezone.localdate()
     family = selectors.family_of(row.id, today, regions=regions)
     members = selectors.family_members(family, today, regions=regions) if family else []
+    members = [each for each in members if _may_read(actor, each)]
     for member in members:
         if member.id != row.id:
             _log(actor, member, why)
@@ -155,15 +161,9 @@ def person(request: HttpRequest, person: int) -> HttpResponse:
     )  # fmt: skip
 
 
-@require_safe
-def reads(request: HttpRequest) -> HttpResponse:
-    """What I have read, newest first: the officer's own read log."""
-    actor = actor_of(request)
-    rows = list(reads_of_access.reads_by(actor.officer_id or 0)[:200])
-    return show(
-        request, "reads", rows=rows,
-        purposes={name: title[language()] for name, title in policy.policy().purposes.items()},
-    )  # fmt: skip
+def _may_read(actor: policy.Actor, person: Person) -> bool:
+    """Not so for the family of a person for whom alone the glass was broken."""
+    return covered(policy.regions(actor, "access.read_log", f"person:{person.id}"), person.region)
 
 
 # ---- somebody in no register -----------------------------------------------------------------------------------

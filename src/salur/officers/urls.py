@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from salur.officers import cycles, decrees, home, people, reviews, units
+from salur.officers import ceilings, cycles, decrees, glass, home, people, reads, reviews, units
 
 app_name = "officers"
 pages = [
@@ -36,6 +36,12 @@ pages = [
     path("perkara/<int:case>/", home.case, name="case"),
     path("perkara/<int:case>/cetak/", home.case_print, name="case_print"),
     path("aturan/", home.rulebooks, name="rulebooks"),
-    path("jejak/", people.reads, name="reads"),
+    path("pagu/", ceilings.ceilings, name="ceilings"),
+    path("pagu/tetapkan/", ceilings.ceiling_set, name="ceiling_set"),
+    path("pagu/<int:ceiling>/", ceilings.ceiling, name="ceiling"),
+    path("darurat/", glass.glass, name="glass"),
+    path("darurat/<int:glass>/", glass.glass_review, name="glass_review"),
+    path("jejak/", reads.reads, name="reads"),
+    path("jejak/wilayah/", reads.reads_in, name="reads_in"),
 ]
 urlpatterns = [path("petugas/", include(pages))]

@@ -7,8 +7,8 @@
 - Ids made here begin at FIRST_MINTED.
 - The beginning of a name is found by an index.
 
-SQLite loses triggers and such indexes when Django makes a table anew: a later migration that alters one of these tables
-on SQLite calls `install` again.
+SQLite loses triggers and such indexes when Django makes a table anew, and refuses to do so while a trigger elsewhere
+names it: a later migration that alters one of these tables works between `put_away` and `put_back`.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ _POSTGRES_REMOVE = [
 
 
 def install(_apps: Any, schema_editor: Any) -> None:
-    """For `migrations.RunPython`. On SQLite it may be called again."""
+    """For `migrations.RunPython`."""
     if schema_editor.connection.vendor == "sqlite":
         _run(schema_editor, [*_SQLITE_REMOVE, *_SQLITE])
     else:
@@ -157,6 +157,18 @@ def install(_apps: Any, schema_editor: Any) -> None:
 
 def remove(_apps: Any, schema_editor: Any) -> None:
     _run(schema_editor, _SQLITE_REMOVE if schema_editor.connection.vendor == "sqlite" else _POSTGRES_REMOVE)
+
+
+def put_away(apps: Any, schema_editor: Any) -> None:
+    """Before a table is made anew: on SQLite alone."""
+    if schema_editor.connection.vendor == "sqlite":
+        remove(apps, schema_editor)
+
+
+def put_back(apps: Any, schema_editor: Any) -> None:
+    """After it."""
+    if schema_editor.connection.vendor == "sqlite":
+        install(apps, schema_editor)
 
 
 def _run(schema_editor: Any, statements: list[str]) -> None:

@@ -159,7 +159,8 @@ class Membership(models.Model):
 
 
 class SameAs(models.Model):
-    """Two ids of one human being, declared by one officer and confirmed by another. Both ids stay."""
+    """Two ids of one human being, declared by one officer and confirmed by another, until it is withdrawn. Both ids
+    stay; the row too. It is never changed but by being confirmed once and withdrawn once."""
 
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+", db_index=False)
     other = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
@@ -170,10 +171,14 @@ class SameAs(models.Model):
     declared_at = models.DateTimeField()
     confirmed_by = models.CharField(max_length=REFERENCE_LENGTH_MOST, blank=True)
     confirmed_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_by = models.CharField(max_length=REFERENCE_LENGTH_MOST, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["person", "other"], name="same_as_once"),
+            models.UniqueConstraint(
+                fields=["person", "other"], condition=Q(withdrawn_by=""), name="same_as_once"
+            ),
             models.CheckConstraint(condition=Q(person__lt=F("other")), name="same_as_smaller_id_first"),
             models.CheckConstraint(condition=~Q(evidence=""), name="same_as_has_evidence"),
             models.CheckConstraint(
@@ -183,6 +188,17 @@ class SameAs(models.Model):
                 condition=Q(confirmed_by="", confirmed_at__isnull=True)
                 | (~Q(confirmed_by="") & Q(confirmed_at__isnull=False)),
                 name="same_as_confirmed_by_and_at",
+            ),
+            models.CheckConstraint(
+                condition=Q(withdrawn_by="", withdrawn_at__isnull=True)
+                | (~Q(withdrawn_by="") & Q(withdrawn_at__isnull=False)),
+                name="same_as_withdrawn_by_and_at",
+            ),
+            models.CheckConstraint(  # what two officers said is taken back by a third
+                condition=Q(withdrawn_by="")
+                | Q(confirmed_by="")
+                | (~Q(withdrawn_by=F("declared_by")) & ~Q(withdrawn_by=F("confirmed_by"))),
+                name="same_as_undone_by_a_third",
             ),
         ]
 

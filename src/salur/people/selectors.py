@@ -116,7 +116,8 @@ def same_as(person_id: int) -> frozenset[int]:
         WITH RECURSIVE one (id) AS (
             SELECT %s UNION
             SELECT CASE WHEN s.person_id = one.id THEN s.other_id ELSE s.person_id END
-            FROM one JOIN people_sameas s ON s.confirmed_by <> '' AND one.id IN (s.person_id, s.other_id)
+            FROM one JOIN people_sameas s ON s.confirmed_by <> '' AND s.withdrawn_by = ''
+            AND one.id IN (s.person_id, s.other_id)
         ) SELECT id FROM one
     """
     with connection.cursor() as cursor:
@@ -126,7 +127,7 @@ def same_as(person_id: int) -> frozenset[int]:
 
 def same_as_waiting(*, regions: Regions) -> list[SameAs]:
     """Declarations that wait for a second officer, oldest first."""
-    return list(within(SameAs.objects.filter(confirmed_by=""), regions).order_by("id"))
+    return list(within(SameAs.objects.filter(confirmed_by="", withdrawn_by=""), regions).order_by("id"))
 
 
 # ---- corrections ---------------------------------------------------------------------------------------------

@@ -214,10 +214,10 @@ def same_as_declare(
 @transaction.atomic
 def same_as_confirm(*, actor: Actor, now: datetime, same_as_id: int, case: str = "") -> None:
     """A second officer has looked and agrees."""
-    row = SameAs.objects.select_for_update().filter(id=same_as_id).first()
-    if row is None:
-        raise InputError.of("There is no declaration {id}.", id=same_as_id)
+    row = _same_as(same_as_id)
     require(actor, "people.same_as_confirm", row.region, now=now)
+    if row.withdrawn_by:
+        raise InputError.of("This declaration was withdrawn.")
     if row.confirmed_by:
         raise InputError.of("This was confirmed already.")
     _another(actor, row.declared_by)
@@ -225,6 +225,24 @@ def same_as_confirm(*, actor: Actor, now: datetime, same_as_id: int, case: str =
     row.save(update_fields=["confirmed_by", "confirmed_at"])
     detail = {"same_as": row.id, "other": row.other_id}
     _event(actor, now, "people.same_as_confirmed", f"person:{row.person_id}", case or row.case, detail)
+
+
+@transaction.atomic
+def same_as_withdraw(*, actor: Actor, now: datetime, same_as_id: int, case: str = "") -> None:
+    """The two are not one human being after all. A declaration that counts already is taken back by a third officer.
+
+    The two may be declared the same again later.
+    """
+    row = _same_as(same_as_id)
+    require(actor, "people.same_as_withdraw", row.region, now=now)
+    if row.withdrawn_by:
+        raise InputError.of("This declaration was withdrawn.")
+    if row.confirmed_by and actor.ref in (row.declared_by, row.confirmed_by):
+        raise Refused.of("Two officers said this; a third one takes it back.")
+    row.withdrawn_by, row.withdrawn_at = actor.ref, now
+    row.save(update_fields=["withdrawn_by", "withdrawn_at"])
+    detail = {"same_as": row.id, "other": row.other_id, "counted": bool(row.confirmed_by)}
+    _event(actor, now, "people.same_as_withdrawn", f"person:{row.person_id}", case or row.case, detail)
 
 
 # ---- corrections ---------------------------------------------------------------------------------------------
@@ -430,6 +448,13 @@ def _subject(reference: str) -> Person | Family:
     if kind not in ("person", "family") or not re.fullmatch(r"[0-9]{1,15}", number):
         raise InputError.of("A subject is written person:12 or family:3.")
     return _person(int(number)) if kind == "person" else _family(int(number))
+
+
+def _same_as(id_: int) -> SameAs:
+    row = SameAs.objects.select_for_update().filter(id=id_).first()
+    if row is None:
+        raise InputError.of("There is no declaration {id}.", id=id_)
+    return row
 
 
 def _correction(id_: int) -> Correction:

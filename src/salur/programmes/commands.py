@@ -1,24 +1,28 @@
-"""`salur programmes`: what an operator prepares before a cycle is opened."""
+"""`salur programmes`: what an operator prepares before a cycle is opened, and the letters after it."""
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from django.utils import timezone
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from salur.access.policy import SYSTEM
 from salur.core import rules
+from salur.people import keys as key_file
 from salur.programmes import services
 
-app = typer.Typer(help="Populations that cycles are opened with.", no_args_is_help=True)
+app = typer.Typer(help="Populations of cycles, and the letters of families.", no_args_is_help=True)
 
 
 @app.callback()
 def programmes() -> None:
-    """Populations that cycles are opened with."""
+    """Populations of cycles, and the letters of families."""
 
 
 @app.command()
@@ -33,3 +37,34 @@ def population(
     opened = rules.open_population(path, rules.read_catalogue(facts or shipped))
     services.population_add(now=timezone.now(), actor=SYSTEM, population=opened)
     typer.echo(f"{opened.id}  {opened.reference_date}")
+
+
+@app.command("claim-letters")
+def claim_letters(
+    cycle: Annotated[int, typer.Argument(metavar="CYCLE", help="The number of a cycle that is decided.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The CSV file to write; a new one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+) -> None:
+    """Give the families of a cycle their claim codes and write family ids and codes for the printer of the letters.
+
+    Repeated, every family keeps its code. Whoever holds the file can read decisions: destroy it once it is printed.
+    """
+    now, keys = timezone.now(), key_file.load()
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def told(stage: str, done: int, of: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage)
+            bars.update(tasks[stage], completed=done, total=of)
+
+        services.claim_codes_issue(now=now, actor=SYSTEM, keys=keys, cycle_id=cycle, progress=told)
+        letters = services.claim_letters_write(
+            now=now, actor=SYSTEM, keys=keys, cycle_id=cycle, file=file, progress=told
+        )
+    if as_json:
+        typer.echo(json.dumps({"letters": letters}))
+    else:
+        typer.echo(f"Wrote {letters:,} codes to {file}. Destroy it once the letters are printed.")

@@ -23,6 +23,7 @@ from salur.programmes import bodies, books
 from salur.programmes.loading import QUEUES
 from salur.programmes.models import (
     Budget,
+    Ceiling,
     Cycle,
     Decision,
     Decree,
@@ -373,6 +374,22 @@ def populations() -> list[Population]:
 def ceilings() -> list[Budget]:
     """Every ceiling in force, the latest period first."""
     return list(Budget.objects.order_by("-period", "programme", "region"))
+
+
+def ceiling(budget_id: int) -> Budget | None:
+    return Budget.objects.filter(id=budget_id).first()
+
+
+def ceiling_history(budget: Budget) -> list[Ceiling]:
+    """Every ceiling that was set for a programme, period and region, the latest first."""
+    same = Ceiling.objects.filter(programme=budget.programme, period=budget.period, region=budget.region)
+    return list(same.order_by("-since", "-id"))
+
+
+def decrees_of(programme: str, period: str) -> list[Decree]:
+    """The signed decrees of a programme's period, in the order in which they were signed."""
+    found = Decree.objects.filter(cycle__programme=programme, cycle__period=period).exclude(signed_by="")
+    return list(found.select_related("cycle").order_by("signed_at", "id"))
 
 
 def regencies(population: Population) -> tuple[str, ...]:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from salur.access.policy import SYSTEM
 from salur.core.faults import Fault, InputError
 from salur.regions import lists, selectors, services
 from salur.regions.codes import is_code, level_of
@@ -65,6 +67,7 @@ def load(
     since = valid_from.date() if valid_from else BEGINNING
     if since < BEGINNING:
         raise typer.BadParameter(f"--valid-from must be {BEGINNING} or later.")
+    now = timezone.now()
     results: dict[str, LoadResult] = {}
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -76,10 +79,17 @@ def load(
 
         for path in lists.shipped() if shipped else []:
             results[path.name] = services.regions_load(
-                listed=lists.read(path), decree=decree, partial=True, progress=bar(path)
+                now=now,
+                actor=SYSTEM,
+                listed=lists.read(path),
+                decree=decree,
+                partial=True,
+                progress=bar(path),
             )
         if file is not None:
             results[str(file)] = services.regions_load(
+                now=now,
+                actor=SYSTEM,
                 listed=lists.read(file),
                 valid_from=since,
                 decree=decree,
@@ -89,7 +99,11 @@ def load(
             )
         if retired is not None:
             results[str(retired)] = services.regions_load_retired(
-                listed=lists.read(retired, retired=True), decree=decree, progress=bar(retired)
+                now=now,
+                actor=SYSTEM,
+                listed=lists.read(retired, retired=True),
+                decree=decree,
+                progress=bar(retired),
             )
     _report(results, as_json=as_json)
 

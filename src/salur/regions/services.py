@@ -2,19 +2,22 @@
 
 A list with a date says what is in force from that day: names that changed get a new row, codes that are gone
 are closed. A list without a date can only add codes and correct names, because nothing says when a change
-began. Loading the same list again changes nothing.
+began. Loading the same list again changes nothing. A load that changed something is one event.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import TypeVar
 
 from django.db import connection, transaction
 
+from salur.access.policy import Actor, require
 from salur.core.faults import Fault, InputError
+from salur.journal.services import record
 from salur.regions.codes import level_of, parent_of
 from salur.regions.lists import RegionList
 from salur.regions.models import BEGINNING, Region
@@ -48,6 +51,8 @@ class _Current:
 @transaction.atomic
 def regions_load(
     *,
+    now: datetime,
+    actor: Actor,
     listed: RegionList,
     valid_from: date = BEGINNING,
     decree: str = "",
@@ -60,6 +65,7 @@ def regions_load(
     Nothing is retired by a partial list, by one without a date, or by one with a bad row (the row may be the
     very code that seems to be gone). Raises InputError if more than `retire_most` codes would be retired.
     """
+    require(actor, "regions.regions_load", now=now)
     _lock()
     current = {
         code: _Current(row_id, name, since)
@@ -78,22 +84,22 @@ def regions_load(
         result.faults.append(Fault.of(template, **values).at(listed.file, line))
 
     for code, row in listed.rows.items():
-        now = current.get(code)
-        if now is not None and now.name == row.name:
+        held = current.get(code)
+        if held is not None and held.name == row.name:
             result.unchanged += 1
-        elif now is not None and now.valid_from > valid_from:
+        elif held is not None and held.valid_from > valid_from:
             refuse(
                 row.line,
                 "The database holds another name for {code} since {since}; load lists in the order of their "
                 "dates (--valid-from).",
                 code=code,
-                since=now.valid_from,
+                since=held.valid_from,
             )
-        elif now is not None and now.valid_from == valid_from:
-            corrected.append(Region(id=now.id, name=row.name, decree=decree))
+        elif held is not None and held.valid_from == valid_from:
+            corrected.append(Region(id=held.id, name=row.name, decree=decree))
             result.renamed += 1
-        elif now is not None:
-            closed.append(now.id)
+        elif held is not None:
+            closed.append(held.id)
             fresh.append(_region(code, row.name, valid_from, decree))
             result.renamed += 1
         elif (parent := parent_of(code)) and parent not in listed.rows and parent not in current:
@@ -114,11 +120,11 @@ def regions_load(
             fresh.append(_region(code, row.name, valid_from, decree))
             result.added += 1
 
-    gone = {code: now for code, now in current.items() if code not in listed.rows}
+    gone = {code: held for code, held in current.items() if code not in listed.rows}
     if partial or valid_from == BEGINNING or result.bad_rows:
         result.missing = 0 if partial else len(gone)
     else:
-        ending = [now.id for now in gone.values() if now.valid_from < valid_from]
+        ending = [held.id for held in gone.values() if held.valid_from < valid_from]
         if len(ending) > retire_most:
             raise InputError.at(
                 listed.file,
@@ -130,18 +136,20 @@ def regions_load(
         closed += ending
         result.retired, result.missing = len(ending), len(gone) - len(ending)
     _write(fresh, corrected, closed, valid_from, progress)
+    _loaded(now, actor, "regions.loaded", listed, result, valid_from)
     return result
 
 
 @transaction.atomic
 def regions_load_retired(
-    *, listed: RegionList, decree: str = "", progress: Progress | None = None
+    *, now: datetime, actor: Actor, listed: RegionList, decree: str = "", progress: Progress | None = None
 ) -> LoadResult:
     """Take a list of codes that are gone. What the database knows already is left as it is.
 
     The day on which a code ended is rarely known; the list says the last year that carried it, and the code
     is held to be valid to the end of that year.
     """
+    require(actor, "regions.regions_load_retired", now=now)
     _lock()
     in_force = set(Region.objects.filter(valid_to__isnull=True).values_list("code", flat=True))
     ended = _ends()
@@ -161,7 +169,24 @@ def regions_load_retired(
             fresh.append(_region(code, row.name, BEGINNING, decree, row.valid_to))
             result.retired += 1
     _write(fresh, [], [], BEGINNING, progress)
+    _loaded(now, actor, "regions.retired_loaded", listed, result, BEGINNING)
     return result
+
+
+def _loaded(
+    now: datetime, actor: Actor, kind: str, listed: RegionList, result: LoadResult, since: date
+) -> None:
+    """One event for a load that changed something: counts, and a digest of the rows that were taken."""
+    if not result.added + result.renamed + result.retired:
+        return
+    digest = hashlib.sha256()
+    for code, row in sorted(listed.rows.items()):
+        digest.update(f"{code}\t{row.name}\t{row.valid_to or ''}\n".encode())
+    detail = {
+        "added": result.added, "renamed": result.renamed, "retired": result.retired, "bad_rows": result.bad_rows,
+        "codes": len(listed.rows), "valid_from": since.isoformat(), "digest": digest.hexdigest(),
+    }  # fmt: skip
+    record(now=now, actor=actor.ref, kind=kind, detail=detail)
 
 
 def _region(code: str, name: str, valid_from: date, decree: str, valid_to: date | None = None) -> Region:

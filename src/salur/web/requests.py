@@ -16,7 +16,7 @@ from functools import cache
 from csp.constants import SELF
 from csp.utils import build_policy
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.utils import translation
 
@@ -45,7 +45,7 @@ def around(get_response: Answer) -> Answer:
         given = _request_id.set(secrets.token_hex(8))
         began = time.perf_counter()
         try:
-            response = _too_large(request) or get_response(request)
+            response = (language(_refused) if _too_large(request) else get_response)(request)
             response.headers["X-Request-ID"] = current_id()
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)
@@ -76,15 +76,18 @@ def _has_script(request: HttpRequest, response: HttpResponseBase) -> bool:
     return hasattr(response, views.SCRIPTED) or name.startswith(settings.SALUR_SCRIPTED)
 
 
-def _too_large(request: HttpRequest) -> HttpResponse | None:
+def _too_large(request: HttpRequest) -> bool:
     try:
         length = int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
         length = 0
-    if length <= settings.SALUR_BODY_MOST_BYTES:
-        return None
+    return length > settings.SALUR_BODY_MOST_BYTES
+
+
+def _refused(request: HttpRequest) -> HttpResponse:
+    """What is too large is not read: nothing that looks at the request comes before."""
     request.resolver_match = None
-    return HttpResponse("Too large.\n", status=413, content_type="text/plain; charset=utf-8")
+    return views.too_large(request)
 
 
 def language(get_response: Answer) -> Answer:
@@ -102,13 +105,16 @@ def language(get_response: Answer) -> Answer:
 
 
 class Sentences:
-    """An act that a service refuses becomes a page that says why: 403 for a right, 422 for anything else."""
+    """What is refused becomes a page that says why: 403 for a right, 405 for a method, 422 for anything else."""
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and not response.content:
+            return views.not_allowed(request, response.headers["Allow"])
+        return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, Refused):

@@ -185,7 +185,10 @@ MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_RECOVERY_CODES_SHOW_ONCE = True
-MFA_FORMS = {"add_webauthn": "salur.access.forms.AddPasskeyForm"}
+MFA_FORMS = {
+    "add_webauthn": "salur.access.forms.AddPasskeyForm",
+    "edit_webauthn": "salur.access.forms.EditPasskeyForm",
+}
 
 AUTH_USER_MODEL = "access.Officer"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

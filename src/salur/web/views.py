@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import connection
 from django.db.utils import DatabaseError
 from django.http import HttpRequest, HttpResponse
@@ -65,7 +66,19 @@ def with_script(view: View) -> View:
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _error(request, 400)
+    return _error(request, 413 if isinstance(exception, RequestDataTooBig) else 400)
+
+
+def too_large(request: HttpRequest) -> HttpResponse:
+    """More was sent than is read."""
+    return _error(request, 413)
+
+
+def not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
+    """The page is there, but not for this method."""
+    response = _error(request, 405)
+    response.headers["Allow"] = allowed
+    return response
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

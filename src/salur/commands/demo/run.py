@@ -124,12 +124,15 @@ def _regions(console: Console, generator: Generator) -> Place:
 
     setup()
     from django.core.management import call_command
+    from django.utils import timezone
 
+    from salur.access.policy import SYSTEM
     from salur.regions import lists, selectors, services
 
     call_command("migrate", verbosity=0, interactive=False)
     added = sum(
-        services.regions_load(listed=lists.read(path), partial=True).added for path in lists.shipped()
+        services.regions_load(now=timezone.now(), actor=SYSTEM, listed=lists.read(path), partial=True).added
+        for path in lists.shipped()
     )
     on = generator.reference_date
     *_, province, regency = selectors.region_path(code=REGENCY, on=on)

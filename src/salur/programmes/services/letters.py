@@ -15,6 +15,7 @@ from django.utils.timezone import localdate
 
 from salur.access.policy import Actor, require
 from salur.access.rows import everywhere
+from salur.core.faults import InputError
 from salur.core.rules import nodes
 from salur.journal.services import record
 from salur.people.exported import being_written
@@ -22,12 +23,14 @@ from salur.people.protect import Keys
 from salur.people.selectors import birth_dates_of
 from salur.programmes import claims
 from salur.programmes.models import ClaimCode, Cycle, Decision
-from salur.programmes.services.shared import one
+from salur.programmes.services.shared import Progress, one
 
 CLAIMS_AT_ONCE = 500  # families looked up at once
 
 
-def claim_codes_issue(*, now: datetime, actor: Actor, keys: Keys, cycle_id: int) -> int:
+def claim_codes_issue(
+    *, now: datetime, actor: Actor, keys: Keys, cycle_id: int, progress: Progress | None = None
+) -> int:
     """Make the families of a cycle able to open their decisions; returns how many codes with a birth date are new.
 
     One row for each birth date of an adult. A family that has its rows already keeps them.
@@ -38,7 +41,7 @@ def claim_codes_issue(*, now: datetime, actor: Actor, keys: Keys, cycle_id: int)
     families = Decision.objects.filter(cycle=cycle).order_by("family_id").values_list("family_id", "region")
     return sum(
         _claim_codes_issue(now=now, actor=actor, keys=keys, cycle=cycle, families=some)
-        for some in _in_chunks(families.distinct())
+        for some in _in_chunks(families.distinct(), "codes", progress)
     )
 
 
@@ -69,7 +72,9 @@ def _claim_codes_issue(
     return len(rows)
 
 
-def claim_letters_write(*, now: datetime, actor: Actor, keys: Keys, cycle_id: int, file: Path) -> int:
+def claim_letters_write(
+    *, now: datetime, actor: Actor, keys: Keys, cycle_id: int, file: Path, progress: Progress | None = None
+) -> int:
     """Write family ids and codes of a cycle to a new CSV for the printer of the letters; returns how many.
 
     Whoever holds the file and knows birth dates can read decisions: the file is its owner's alone (0600), takes its
@@ -84,7 +89,9 @@ def claim_letters_write(*, now: datetime, actor: Actor, keys: Keys, cycle_id: in
     with being_written(file) as part, transaction.atomic():
         with part.open("w", encoding="ascii", newline="") as stream:
             stream.write("family_id,code\n")
-            for some in _in_chunks(families.values_list("family_id", "region").distinct()):
+            for some in _in_chunks(
+                families.values_list("family_id", "region").distinct(), "letters", progress
+            ):
                 editions = _claim_editions(some)
                 for family_id in some:
                     code = claims.code_of(keys, family_id, editions.get(family_id, 0))
@@ -92,6 +99,10 @@ def claim_letters_write(*, now: datetime, actor: Actor, keys: Keys, cycle_id: in
                     stream.write(line)
                     digest.update(line.encode())
                     count += 1
+        if not count:
+            raise InputError.of(
+                "No family of this cycle has a code yet: it is not decided, or no adult's birth date is known."
+            )
         record(now=now, actor=actor.ref, kind="programmes.claim_letters_written", subject=f"cycle:{cycle.id}",
                detail={"letters": count, "digest": digest.hexdigest()})  # fmt: skip
     return count
@@ -152,8 +163,14 @@ def _claim_editions(families: Collection[int]) -> dict[int, int]:
     return found
 
 
-def _in_chunks(families: QuerySet[Decision, tuple[int, str]]) -> Iterator[dict[int, str]]:
-    """Family id and region, some at a time."""
-    rows = families.iterator(chunk_size=CLAIMS_AT_ONCE)
+def _in_chunks(
+    families: QuerySet[Decision, tuple[int, str]], stage: str, progress: Progress | None
+) -> Iterator[dict[int, str]]:
+    """Family id and region, some at a time; told when they are done."""
+    total = families.count() if progress else 0
+    done, rows = 0, families.iterator(chunk_size=CLAIMS_AT_ONCE)
     while some := dict(islice(rows, CLAIMS_AT_ONCE)):
         yield some
+        done += len(some)
+        if progress is not None:
+            progress(stage, done, total)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 
 from django.db import transaction
+from django.db.models import Max
+from django.utils.timezone import localdate
 
 from salur.access.policy import Actor, require
 from salur.core.faults import InputError
 from salur.journal.constraints import refusing
 from salur.journal.services import record
-from salur.programmes import books
+from salur.programmes import books, periods
 from salur.programmes.models import Budget, Ceiling, RulebookVersion
 from salur.programmes.services.shared import one
+
+CEILING_MOST = 10**16  # rupiah: more than the nation spends in a year
+BASIS_LENGTH_MOST = 200
 
 
 @transaction.atomic
@@ -64,11 +70,24 @@ def ceiling_set(
 ) -> None:  # fmt: skip
     """Set the ceiling of a programme in a period and region (empty: the nation) from a date on.
 
-    Refused below what signed decrees have reserved already.
+    It takes the place of the one before at once; `basis` names the document that it comes from. Refused below what
+    signed decrees have reserved already.
     """
     require(actor, "programmes.ceiling_set", region, now=now)
-    if amount < 0:
-        raise InputError.of("A ceiling cannot be negative.")
+    if not 0 <= amount <= CEILING_MOST:
+        raise InputError.of("A ceiling is between 0 and {most} rupiah.", most=CEILING_MOST)
+    if not 1 <= len(basis := " ".join(basis.split())) <= BASIS_LENGTH_MOST:
+        raise InputError.of("Name the document in 1 to {most} characters.", most=BASIS_LENGTH_MOST)
+    if not re.fullmatch(r"([0-9]{2}(\.[0-9]{2})?)?", region):
+        raise InputError.of("A ceiling is that of the nation, a province (35) or a regency (35.10).")
+    version = RulebookVersion.objects.filter(programme=programme).order_by("-id").first()
+    if version is not None and periods.span(period, kind := books.rulebook(version.id).period) is None:
+        raise InputError.of("The period must look like {example}.", example=periods.EXAMPLES[kind])
+    if since > localdate(now):
+        raise InputError.of("A ceiling is set when it is in force, not before.")
+    same = Ceiling.objects.filter(programme=programme, period=period, region=region)
+    if (last := same.aggregate(last=Max("since"))["last"]) is not None and since < last:
+        raise InputError.of("A ceiling from {day} on is there already; the next one begins later.", day=last)
     with refusing("This ceiling was set on that day already."):
         Ceiling.objects.create(
             programme=programme, period=period, region=region, amount=amount, since=since, basis=basis,
