@@ -7,6 +7,7 @@ from datetime import date, datetime
 from django.db import transaction
 
 from salur.access.policy import Actor, require
+from salur.core import numbers
 from salur.core.faults import InputError
 from salur.journal.constraints import refusing
 from salur.journal.services import record
@@ -69,6 +70,7 @@ def ceiling_set(
     require(actor, "programmes.ceiling_set", region, now=now)
     if amount < 0:
         raise InputError.of("A ceiling cannot be negative.")
+    numbers.refuse(basis, document=True)
     with refusing("This ceiling was set on that day already."):
         Ceiling.objects.create(
             programme=programme, period=period, region=region, amount=amount, since=since, basis=basis,
