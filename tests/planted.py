@@ -8,6 +8,7 @@ import re
 import subprocess
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -17,8 +18,13 @@ from tests import postgres
 LAYERS_MOST = 4  # packed in packed in packed
 
 
-def spellings(digits: str) -> Iterator[bytes]:
+@cache
+def spellings(digits: str) -> tuple[bytes, ...]:
     """One number as bytes of a file may hold it."""
+    return tuple(_spellings(digits))
+
+
+def _spellings(digits: str) -> Iterator[bytes]:
     groups = [digits[n : n + 4] for n in range(0, len(digits), 4)]
     texts = [
         digits,

@@ -16,7 +16,8 @@ import re
 from salur.core.faults import InputError
 
 _REFERENCE = re.compile(
-    r"\b(?:person|family|officer|case|cycle|decision|document|event):[0-9]+\b"
+    r"\b(?:person|family):[1-9][0-9]{0,14}\b"  # ids end before the sixteen digits of a NIK
+    r"|\b(?:officer|case|cycle|decision|document|event):[1-9][0-9]{0,9}\b"
     r"|\b[0-9a-f]{64}\b"  # a digest
     r"|\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b"  # a date
     r"|(?<![0-9.])[0-9]{2}(?:\.[0-9]{2}){1,2}(?:\.[0-9]{4})?(?![0-9.])"  # a region
@@ -34,6 +35,8 @@ def holds_number(text: str) -> bool:
 
     >>> holds_number("KK seen, case:5, 2026-09-30, letter 470/123/35.10.01.2001"), holds_number("NIK 3510 0115 0390")
     (False, True)
+    >>> holds_number("person:100000000000001"), holds_number("case:3510011503909001"), holds_number("case:081335907264")
+    (False, True, True)
     """
     return _LONG_NUMBER.search(text) is not None and _LONG_NUMBER.search(_REFERENCE.sub("", text)) is not None
 
