@@ -9,6 +9,9 @@ from __future__ import annotations
 import html
 import logging
 import os
+import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -613,3 +616,57 @@ def people_of(family: int) -> list[Any]:
     from salur.people.selectors import family_members
 
     return family_members(family, timezone.localdate(), regions=None)
+
+
+def test_the_server_says_none(database_url: str, tmp_path: Path) -> None:
+    """`salur serve` itself, as talkative as it can be: broken requests, and numbers in every part of a request."""
+    environment = os.environ | {
+        "SALUR_HOME": str(tmp_path / "home"), "SALUR_DATABASE_URL": database_url, "SALUR_LOG_LEVEL": "DEBUG",
+    }  # fmt: skip
+    command = "import sys; sys.argv[0] = 'salur'; from salur.commands import main; main()"
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-c", command, "serve", "--port", "0", "--workers", "1"],
+            env=environment, stdout=subprocess.PIPE, stderr=log, text=True,
+        )  # fmt: skip
+    with server:
+        assert server.stdout is not None
+        port = int(server.stdout.readline().partition("127.0.0.1:")[2].partition("/")[0])
+        answers = [said_to(port, request) for request in broken_requests()]
+        server.terminate()
+    assert {answer[9:12] for answer in answers} >= {b"400", b"404", b"302"}, answers
+    told = (tmp_path / "log").read_bytes()
+    assert b"salur.requests" in told
+    assert found(told, DIGITS) == []
+
+
+def broken_requests() -> Iterator[bytes]:
+    for text in (NIKS[0], KK, PHONE, ACCOUNT):
+        host = "Host: localhost\r\nConnection: close\r\n"
+        for request in (
+            f"GET /petugas/warga/{text}/?nik={text} HTTP/1.1\r\n{host}Referer: http://x/{text}\r\n",
+            f"GET /{text} HTTP/1.1\r\n{host}User-Agent: {text}\r\nCookie: salur={text}\r\n",
+            f"GET /{text * 200} HTTP/1.1\r\n{host}",
+            f"{text} / HTTP/1.1\r\n{host}",
+            f"GET / {text}\r\n{host}",
+            f"GET / HTTP/1.1\r\nHost: {text}\r\n",
+            f"GET / HTTP/1.1\r\n{host}{text} x: 1\r\n",
+            f"GET / HTTP/1.1\r\n{host}X: {text * 900}\r\n",
+            f"POST /mengapa/ HTTP/1.1\r\n{host}Content-Length: {text}x\r\n",
+            f"POST /mengapa/ HTTP/1.1\r\n{host}Transfer-Encoding: {text}\r\n",
+            f"POST /mengapa/ HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\n{text}zz\r\n{text}",
+        ):
+            yield f"{request}\r\n".encode()
+
+
+def said_to(port: int, request: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as there:
+        there.sendall(request)
+        there.shutdown(socket.SHUT_WR)
+        heard = b""
+        try:
+            while piece := there.recv(65536):
+                heard += piece
+        except ConnectionResetError:  # it did not read all that was sent
+            pass
+        return heard
