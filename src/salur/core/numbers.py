@@ -17,7 +17,7 @@ from salur.core.faults import InputError
 
 _REFERENCE = re.compile(
     r"\b(?:person|family):[1-9][0-9]{0,14}\b"  # ids end before the sixteen digits of a NIK
-    r"|\b(?:officer|case|cycle|decision|document|event):[1-9][0-9]{0,9}\b"
+    r"|\b(?:officer|case|cycle|decision|document|event):[1-9][0-9]{0,10}\b"
     r"|\b[0-9a-f]{64}\b"  # a digest
     r"|\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b"  # a date
     r"|(?<![0-9.])[0-9]{2}(?:\.[0-9]{2}){1,2}(?:\.[0-9]{4})?(?![0-9.])"  # a region
