@@ -3,13 +3,14 @@
 FAMILIES ?= 10000
 SERVE ?= --serve
 WORKERS ?= 2
+GUESSES ?= 1000000
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
 BIN := .venv/bin
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock styles clean
+.PHONY: help demo test check bench soak lock styles clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -44,6 +45,10 @@ check: $(STAMP) ## Format, lint, types and import contracts only
 
 bench: $(STAMP) ## Measure, and print ratios
 	@$(BIN)/python -m bench
+
+soak: $(STAMP) ## Guess a million claim codes and NIKs on each database; time known against unknown
+	@SALUR_GUESSES=$(GUESSES) $(BIN)/python -m pytest -q -n $(WORKERS) -rP --show-capture=stdout tests/citizens/test_guesses.py
+	@$(BIN)/python -m bench.claims
 
 lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml
 	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \

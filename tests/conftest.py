@@ -17,7 +17,8 @@ from tests.browser import chromium
 from tests.needs import optional
 
 # Tests never touch the databases and settings of whoever runs them.
-for name in [name for name in os.environ if name.startswith("SALUR_") and name != "SALUR_SHARED"]:
+kept = ("SALUR_SHARED", "SALUR_GUESSES")  # where lists are, how long to guess
+for name in [name for name in os.environ if name.startswith("SALUR_") and name not in kept]:
     del os.environ[name]
 os.environ["SALUR_LANG"] = "en"  # whatever the language of whoever runs them
 os.environ["SALUR_HOME"] = tempfile.mkdtemp(prefix="salur-home-")

@@ -77,7 +77,7 @@ def test_another_region_sees_nothing_of_this_one(office: Office) -> None:
     )
     assert "PKH" not in stranger.get(address("cycles")).content.decode()
     for who, status in ((stranger, 404), (browser(office, "clerk"), 200)):
-        who.post(address("people"), {"purpose": "review", "case": "1"})
+        who.post(address("people"), {"purpose": "review", "case": f"cycle:{cycle}"})
         assert who.get(address("person", person=a_person())).status_code == status
     before = ReadLog.objects.count()  # the clerk's looks
     told = stranger.post(address("people_search"), {"name": "Warga", "region": "35.10"})

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import logging
-import re
 import shutil
-import subprocess
 import traceback
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
 
 import pytest
 from django.db import connection
-from tests import postgres
 from tests.people.people import BOTH, CLERK, KEYS, NOW, REVIEWER, SUPERVISOR, TODAY, a_family, a_person, facts
+from tests.planted import digits_of, dump, found, layers, spellings
 
 from salur.access.policy import SYSTEM
 from salur.people import selectors, services
@@ -28,70 +27,18 @@ PLANTED: dict[Kind, str] = {
     "nik": "3510096711869137", "kk": "3510090407159246", "phone": "0813-3590-7264", "account": "BRI:002901047385509",
 }  # fmt: skip
 ENROLLED = {"nik": "3510090312749358", "kk": "3510092208139461"}
-DIGITS = [re.sub(r"\D", "", number) for number in (*PLANTED.values(), *ENROLLED.values())]
-DIGITS += [digits.removeprefix("0") for digits in DIGITS if digits.startswith("08")]
-
-
-def spellings(digits: str) -> Iterator[bytes]:
-    """One number as bytes of a file may hold it."""
-    groups = [digits[n : n + 4] for n in range(0, len(digits), 4)]
-    texts = [
-        digits,
-        digits[::-1],
-        *(sign.join(groups) for sign in " .-/"),
-        *(sign.join(digits) for sign in " .-"),
-    ]
-    if len(digits) == 16:
-        texts += [
-            sign.join((digits[:2], digits[2:4], digits[4:6], digits[6:12], digits[12:])) for sign in " .-"
-        ]
-        texts += [sign.join((digits[:6], digits[6:12], digits[12:])) for sign in " .-"]
-    for text in texts:
-        raw = text.encode()
-        yield raw
-        yield text.encode("utf-16-le")
-        yield raw.hex().encode()
-        yield raw.hex().upper().encode()
-        for shift in range(3):  # wherever in a longer text it begins; the edges depend on the neighbours
-            whole = base64.b64encode(bytes(shift) + raw)
-            yield whole[4 if shift else 0 : len(whole) // 4 * 4 - 4]
-    yield int(digits).to_bytes(8, "big")
-    yield int(digits).to_bytes(8, "little")
-    yield bytes.fromhex(digits.zfill(len(digits) + len(digits) % 2))
-    yield hex(int(digits))[2:].encode()
-
-
-def found(where: bytes) -> list[bytes]:
-    squeezed = re.sub(rb"(?<=[0-9])[\s.,/_-]+(?=[0-9])", b"", where)
-    return [
-        spelling
-        for digits in DIGITS
-        for spelling in spellings(digits)
-        if spelling in where or digits.encode() in squeezed
-    ]
+DIGITS = digits_of([*PLANTED.values(), *ENROLLED.values()])
 
 
 def test_the_search_finds_what_is_there() -> None:
     for digits in DIGITS:
         for spelling in spellings(digits):
-            assert found(b"before " + spelling + b" after") != []
-        assert found(base64.b64encode(b"x" + digits.encode() + b"yz"))
-    assert found(b"3510********9137 person:100000000000001") == []
-
-
-def dump(database: str, url: str) -> bytes:
-    """Everything that the database has written: its files as they stand, or a dump and the server's log."""
-    if database == "sqlite":
-        file = Path(connection.settings_dict["NAME"])
-        files = sorted(file.parent.glob(file.name + "*"))
-        assert any(f.name.endswith("-wal") for f in files)
-        return b"\n".join(f.read_bytes() for f in files)
-    folder = postgres.binaries()
-    assert folder is not None
-    dumped = subprocess.run([folder / "pg_dump", url], capture_output=True, check=True).stdout
-    log = Path(unquote(urlparse(url).hostname or "")) / "log"
-    assert b"COPY public.people_identifier" in dumped
-    return dumped + log.read_bytes()
+            assert found(b"before " + spelling + b" after", DIGITS) != []
+        assert found(base64.b64encode(b"x" + digits.encode() + b"yz"), DIGITS)
+        session = base64.urlsafe_b64encode(zlib.compress(f'{{"why": "{digits}"}}'.encode()))
+        for packed in (gzip.compress(digits.encode()), b"." + session.rstrip(b"=") + b":1sPx:ab"):
+            assert found(b"".join(layers(packed)), DIGITS), packed
+    assert found(b"3510********9137 person:100000000000001", DIGITS) == []
 
 
 def errors(*acts: Callable[[], object]) -> str:
@@ -124,11 +71,11 @@ def test_planted_numbers_are_nowhere(
         connection.force_debug_cursor = False
         logging.getLogger().removeHandler(handler)
         handler.close()
-    assert found(dump(database, database_url)) == []
-    assert found(said.encode()) == []
-    assert found(caplog.text.encode()) == []
+    assert found(dump(database_url), DIGITS) == []
+    assert found(said.encode(), DIGITS) == []
+    assert found(caplog.text.encode(), DIGITS) == []
     for file in (tmp_path / "work").rglob("*"):
-        assert found(file.read_bytes()) == [], file
+        assert found(file.read_bytes(), DIGITS) == [], file
     assert "people_identifier" in caplog.text  # the statements were indeed logged
     shutil.rmtree(tmp_path / "work")
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.people.people import BOTH, KEYS
 
 from salur.core.faults import InputError
-from salur.people.protect import Keys, KeysError, Kind, Place, hints, holds_number, masked, plain
+from salur.core.numbers import holds_number
+from salur.people.protect import Keys, KeysError, Kind, Place, hints, masked, plain
 
 NIKS = st.from_regex(r"[0-9]{16}", fullmatch=True)
 PLACES = st.builds(

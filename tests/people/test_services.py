@@ -315,7 +315,7 @@ def test_what_two_made_a_third_takes_back() -> None:
         ({"value": "2"}, "from 1 to 10"),
         ({"source": "hearsay"}, "not a register"),
         ({"evidence": " "}, "The evidence"),
-        ({"evidence": "NIK 3510 0141 0580 9001 seen"}, "leave NIK"),
+        ({"evidence": "NIK 3510 0141 0580 9001 seen"}, "Leave NIK"),
         ({"case": "phone 081234567890"}, "A reference"),
         ({"subject": "family:77"}, "There is no family:77"),
         ({"subject": "village:77"}, "A subject is written"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from salur.web.logs import MASK, JsonFormatter, mask
+from salur.web.logs import MASK, JsonFormatter, WithoutAddress, mask
 
 NIK = "3510" + "0115" + "0390" + "9001"
 SPELLINGS = [
@@ -98,3 +98,22 @@ def test_every_logger_of_the_settings_writes_masked_json() -> None:
         ours = [handler for handler in handlers if type(handler) is logging.StreamHandler]
         assert all(isinstance(handler.formatter, JsonFormatter) for handler in ours), name
         assert len(ours) == 1, name
+
+
+def test_what_was_sent_is_not_quoted() -> None:
+    """What Django and gunicorn say of a request that they refuse."""
+    quoting = [
+        ("django.security.DisallowedHost", "Invalid HTTP_HOST header: 'BRI:002901047385509'.", ()),
+        (
+            "gunicorn.error",
+            "Invalid request from ip=127.0.0.1: Invalid HTTP method: 'BRI:002901047385509'",
+            (),
+        ),
+        ("gunicorn.error", "Error handling request %s %s", ("GET", "/BRI:002901047385509")),
+    ]
+    for name, message, args in quoting:
+        record = logging.LogRecord(name, logging.WARNING, "", 0, message, args, None)
+        assert WithoutAddress().filter(record)
+        assert "0029" not in record.getMessage()
+    record = logging.LogRecord("gunicorn.error", logging.DEBUG, "", 0, "%s %s", ("GET", "/x"), None)
+    assert not WithoutAddress().filter(record)

@@ -34,6 +34,7 @@ from salur.access.models import (
 from salur.access.policy import Actor, Granted, by_glass, policy, require
 from salur.access.signing import BadSignature
 from salur.access.software_key import SoftwareKey
+from salur.core import numbers
 from salur.core.faults import InputError
 from salur.journal.constraints import refusing
 from salur.journal.services import record
@@ -68,6 +69,7 @@ def officer_invite(*, now: datetime, actor: Actor, email: str, name: str, token:
     if officer is None:
         if not name.strip() or not name.isprintable():
             raise InputError.of("An officer needs a name.")
+        numbers.refuse(name)
         officer = Officer.objects.create_user(address, name.strip())
     elif not officer.is_active:
         raise InputError.of("This officer is deactivated.")
@@ -343,6 +345,7 @@ def glass_break(*, now: datetime, actor: Actor, region: str, reason: str, subjec
         raise InputError.of(
             "Say why in {least} to {most} characters.", least=REASON_LENGTH_LEAST, most=REASON_LENGTH_MOST
         )
+    numbers.refuse(text)
     if not region or not _REGION.fullmatch(region):
         raise InputError.of("Name the regency (35.10) or the province (35) that you need to read.")
     glass = BrokenGlass.objects.create(

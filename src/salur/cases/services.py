@@ -29,6 +29,7 @@ from salur.cases.models import (
     Note,
     State,
 )
+from salur.core import numbers
 from salur.core.faults import InputError
 from salur.journal.services import record
 
@@ -375,6 +376,7 @@ def _tell(case: Case, what: str, now: datetime, actor: Actor, text: str = "", **
     """A line of history and the event of it."""
     if len(text) > TEXT_LENGTH_MOST:
         raise InputError.of("A note has at most {most} characters.", most=f"{TEXT_LENGTH_MOST:,}")
+    numbers.refuse(text)
     salt = secrets.token_bytes(SALT_BYTES) if text else b""
     Note.objects.create(
         case=case, region=case.region, at=now, actor=actor.ref, what=what, text=text, salt=salt

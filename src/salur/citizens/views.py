@@ -63,7 +63,7 @@ def ask(request: HttpRequest) -> HttpResponse:
 def _day(values: dict[str, str]) -> date | None:
     try:
         return date(*(int(values[f"born-{part}"]) for part in ("year", "month", "day")))
-    except ValueError:
+    except (ValueError, OverflowError):  # a longer number than any year
         return None
 
 

@@ -17,6 +17,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F, QuerySet
 
 from salur.access.policy import Actor, require
+from salur.core import numbers
 from salur.core.faults import InputError
 from salur.journal.canonical import canonical
 from salur.journal.models import (
@@ -246,6 +247,7 @@ def hold_place(*, now: datetime, actor: Actor, stage: str, reason: str, subject:
     require(actor, "journal.hold_place", now=now)
     if not 0 < len(reason.strip()) <= REASON_LENGTH_MOST:
         raise InputError.of("A hold needs a reason of 1 to {most} characters.", most=REASON_LENGTH_MOST)
+    numbers.refuse(reason)
     hold = Hold.objects.create(
         stage=stage, subject=subject, reason=reason.strip(), placed_by=actor.ref, placed_at=now
     )

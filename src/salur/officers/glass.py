@@ -18,7 +18,6 @@ from salur.access.policy import SYSTEM
 from salur.cases import selectors as cases
 from salur.cases import services as case_services
 from salur.officers.pages import Errors, actor_of, may, place, seen_or_404, show, trying
-from salur.people.protect import holds_number
 from salur.web.words import gettext as _
 
 SHOWN_MOST = 50
@@ -37,8 +36,6 @@ def glass(request: HttpRequest) -> HttpResponse:
             errors.append(
                 ("person", _("Give the number of the person as it stands on their page, or nothing."))
             )
-        if holds_number(sent.get("reason", "")):
-            errors.append(("reason", _("Leave NIK, card, phone and account numbers out.")))
         if sent.get("understood") != "yes":
             errors.append(("understood", _("Say that you know what will happen.")))
         if not errors:

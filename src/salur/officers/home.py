@@ -178,7 +178,7 @@ def _to_approve(actor: policy.Actor) -> list[RulebookVersion]:
 def rulebooks(request: HttpRequest) -> HttpResponse:
     """Every version with who added and who approved it; POST approves one, after a passkey."""
     actor, errors = actor_of(request), Errors()
-    if request.method == "POST" and request.POST.get("version", "").isdigit():
+    if request.method == "POST" and request.POST.get("version", "").isdecimal():
         with trying(errors):
             programme_services.rulebook_approve(
                 now=timezone.now(), actor=actor, version_id=int(request.POST["version"])

@@ -55,6 +55,8 @@ def people(request: HttpRequest) -> HttpResponse:
             errors.append(("purpose", _("Choose why you look for somebody.")))
         if not _CASE.fullmatch(case):
             errors.append(("case", _("Give the number of the case, or decision:9.")))
+        elif not _exists(case):
+            errors.append(("case", _("There is no such case, decision or cycle.")))
         if not errors:
             request.session[WHY] = {"purpose": sent["purpose"], "case": case}
             return redirect("officers:people_search")
@@ -63,6 +65,13 @@ def people(request: HttpRequest) -> HttpResponse:
         purpose=sent.get("purpose", ""), case=sent.get("case", ""), wrong=dict(errors),
         opens=may(actor_of(request), "officers.unregistered"),
     )  # fmt: skip
+
+
+def _exists(case: str) -> bool:
+    """Whether a reference that the officer typed names something of ours; any other number is not kept."""
+    kind, _colon, number = case.partition(":")
+    find = {"case": cases.case, "decision": programmes.decision, "cycle": programmes.cycle}[kind]
+    return find(int(number)) is not None
 
 
 @sensitive_post_parameters()
@@ -184,7 +193,7 @@ def unregistered(request: HttpRequest) -> HttpResponse:
         if not errors:
             with trying(errors):
                 case = case_services.case_open(
-                    now=now, actor=actor, kind="unregistered", subject=f"unregistered:{secrets.token_hex(8)}",
+                    now=now, actor=actor, kind="unregistered", subject=f"unregistered:{secrets.token_hex(6)}",
                     region=region, people=int(persons),
                 )  # fmt: skip
                 return redirect("officers:case_print", case)

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 
 from salur.core.faults import Fault, InputError
+from salur.core.numbers import holds_number
 from salur.people.models import FIRST_MINTED, NAME_LENGTH_MOST, SEXES, Identifier, place
-from salur.people.protect import Keys, KeysError, Kind, holds_number, plain
+from salur.people.protect import Keys, KeysError, Kind, plain
 from salur.regions.codes import Level, is_code, level_of
 
 BATCH_ROWS = 50_000

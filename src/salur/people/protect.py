@@ -167,24 +167,6 @@ def masked(text: str) -> str:
     return f"{bank}{colon}{'*' * (len(number) - 3)}{number[-3:]}"
 
 
-_REFERENCE = re.compile(
-    r"\b(?:person|family|officer|case|cycle|decision|document|event):[0-9]+\b"
-    r"|\b[0-9a-f]{64}\b"  # a digest
-    r"|\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b"  # a date
-    r"|(?<![0-9.])[0-9]{2}(?:\.[0-9]{2}){1,2}(?:\.[0-9]{4})?(?![0-9.])"  # a region
-)
-_LONG_NUMBER = re.compile(r"[0-9](?:[\s.,\-_()\u00a0\u2010-\u2015]{0,3}[0-9]){8,}")
-
-
-def holds_number(text: str) -> bool:
-    """Whether a text holds nine or more digits that are no reference, digest, date or region code.
-
-    >>> holds_number("KK seen, case:5, 2026-09-30, letter 470/123/35.10.01.2001"), holds_number("NIK 3510 0115 0390")
-    (False, True)
-    """
-    return _LONG_NUMBER.search(text) is not None and _LONG_NUMBER.search(_REFERENCE.sub("", text)) is not None
-
-
 # ---- what a number hints -------------------------------------------------------------------------------------
 
 

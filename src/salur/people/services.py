@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils.timezone import localdate
 
 from salur.access.policy import Actor, Refused, policy, require
+from salur.core import numbers
 from salur.core.faults import InputError
 from salur.core.population.catalogue import FORBIDDEN, Catalogue, Value
 from salur.journal.constraints import refusing
@@ -35,7 +36,7 @@ from salur.people.models import (
     SameAs,
     place,
 )
-from salur.people.protect import KINDS, Keys, Kind, holds_number, plain
+from salur.people.protect import KINDS, Keys, Kind, plain
 
 Progress = Callable[[int, int], None]
 ROTATE_ROWS = 5_000
@@ -487,10 +488,7 @@ def _text(text: str) -> str:
     said = " ".join(text.split())
     if not said or len(said) > TEXT_LENGTH_MOST or not said.isprintable():
         raise InputError.of("The evidence is a text of 1 to {most} characters.", most=TEXT_LENGTH_MOST)
-    if holds_number(said):
-        raise InputError.of(
-            "The evidence holds a long number. Say what was seen, and leave NIK, card, phone and account numbers out."
-        )
+    numbers.refuse(said)
     return said
 
 
@@ -498,6 +496,6 @@ def _reference(text: str) -> str:
     fits = len(text) <= REFERENCE_LENGTH_MOST and re.fullmatch(
         r"[a-z0-9_]+:[A-Za-z0-9_.-]+|[0-9a-f]{64}|", text
     )
-    if not fits or holds_number(text):
+    if not fits or numbers.holds_number(text):
         raise InputError.of("A reference is written like case:5.")
     return text

@@ -61,15 +61,26 @@ class JsonFormatter(_JsonFormatter):
 
 
 class WithoutAddress(logging.Filter):
-    """Django names the address of a page in its warnings; an address may hold a code. The route says enough."""
+    """What was sent to us is left out: Django and gunicorn name the address of a page, or quote a request that they
+    refuse, and either may hold a code or a number. The route, or the name of the logger, says enough."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         request: Any = getattr(record, "request", None)
         path = getattr(request, "path", None)
-        if path is not None and isinstance(record.args, tuple):
+        if record.name.startswith("django.security.") and record.name != "django.security.csrf":
+            record.msg, record.args, record.exc_info = "a request was refused", (), None
+        elif record.name == "gunicorn.error":
+            for beginning in ("Invalid request", "Error handling request"):
+                if str(record.msg).startswith(beginning):
+                    record.msg, record.args = beginning, ()
+            return record.levelno > logging.DEBUG
+        elif path is not None and isinstance(record.args, tuple):
             match = getattr(request, "resolver_match", None)
             route = f"/{match.route}" if match else "(no page)"
-            record.args = tuple(route if value == path else value for value in record.args)
+            record.args = tuple(
+                route if value == path else value.partition(" - ")[0] if isinstance(value, str) else value
+                for value in record.args  # csrf: "Origin checking failed - … does not match"
+            )
         return True
 
 

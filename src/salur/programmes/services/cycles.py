@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from salur.access.policy import Actor, require
-from salur.core import rules
+from salur.core import numbers, rules
 from salur.core.faults import InputError
 from salur.core.population.layout import Population as Folder
 from salur.core.rules.decide import Decisions
@@ -193,6 +193,7 @@ def cycle_cancel(*, now: datetime, actor: Actor, cycle_id: int, reason: str) -> 
         raise InputError.of("A decreed cycle cannot be cancelled; a supplement corrects it.")
     if len(reason.strip()) < REASON_LENGTH_LEAST:
         raise InputError.of("Give a reason of at least {least} characters.", least=REASON_LENGTH_LEAST)
+    numbers.refuse(reason)
     cycle.state = Cycle.State.CANCELLED
     cycle.save(update_fields=["state"])
     record(now=now, actor=actor.ref, kind="programmes.cycle_cancelled", subject=f"cycle:{cycle.id}",

@@ -10,6 +10,7 @@ from django.db.models import Max
 from django.utils.timezone import localdate
 
 from salur.access.policy import Actor, require
+from salur.core import numbers
 from salur.core.faults import InputError
 from salur.journal.constraints import refusing
 from salur.journal.services import record
@@ -88,6 +89,7 @@ def ceiling_set(
     same = Ceiling.objects.filter(programme=programme, period=period, region=region)
     if (last := same.aggregate(last=Max("since"))["last"]) is not None and since < last:
         raise InputError.of("A ceiling from {day} on is there already; the next one begins later.", day=last)
+    numbers.refuse(basis, document=True)
     with refusing("This ceiling was set on that day already."):
         Ceiling.objects.create(
             programme=programme, period=period, region=region, amount=amount, since=since, basis=basis,

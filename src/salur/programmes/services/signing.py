@@ -14,6 +14,7 @@ from django.db.models import F
 
 from salur.access.policy import Actor, lies_in
 from salur.access.services import signature_make
+from salur.core import numbers
 from salur.core.faults import InputError
 from salur.journal.constraints import refusing
 from salur.journal.selectors import ask
@@ -34,6 +35,7 @@ def decree_prepare(*, now: datetime, actor: Actor, cycle_id: int, number: str, f
     require_everywhere(actor, "programmes.decree_prepare", cycle, now)
     if cycle.state != Cycle.State.DECIDED:
         raise InputError.of("Only a cycle that is decided and not yet decreed can be decreed.")
+    numbers.refuse(number, document=True)
     ask("programmes.decree", f"cycle:{cycle.id}")
     made = decrees.write(cycle=cycle, number=number, now=now, folder=folder)
     with refusing("Another decree has this number."):
