@@ -34,7 +34,9 @@ PARTS = {
         "salur.people.commands:app", "Persons and families: keys, enrolment, export.", database=True
     ),
     "programmes": Part(
-        "salur.programmes.commands:app", "Populations that cycles are opened with.", database=True
+        "salur.programmes.commands:app",
+        "Populations that cycles are opened with, and letters.",
+        database=True,
     ),
     "cases": Part("salur.cases.commands:app", "Work that waits, with an owner and a clock.", database=True),
     "serve": Part("salur.web.serve:serve", "Serve the pages on this machine.", database=True),
