@@ -53,9 +53,7 @@ def owned_database(request: pytest.FixtureRequest) -> Iterator[str]:
     url: str = request.getfixturevalue("postgres_url")
     postgres.execute(url, "CREATE ROLE salur_site LOGIN NOSUPERUSER NOBYPASSRLS")
     postgres.execute(url, "CREATE DATABASE salur_site OWNER salur_site")
-    here = postgres.beside(url, "salur_site")
-    postgres.execute(here, "CREATE EXTENSION btree_gist")
-    yield here.replace("//salur@", "//salur_site@")
+    yield postgres.beside(url, "salur_site").replace("//salur@", "//salur_site@")
     postgres.execute(url, "DROP DATABASE salur_site WITH (FORCE)")
     postgres.execute(url, "DROP ROLE salur_site")
 
