@@ -43,6 +43,39 @@ def faults_of_accessibility(page: Any) -> list[tuple[str, list[str]]]:
     return [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found]
 
 
+def tab_to(page: Any, selector: str) -> None:
+    """Press Tab until this has the focus."""
+    for _press in range(400):
+        page.keyboard.press("Tab")
+        if page.evaluate("s => document.activeElement.matches(s)", selector):
+            return
+    raise AssertionError(selector)
+
+
+def press(page: Any, selector: str) -> None:
+    """Follow a link or send a form."""
+    tab_to(page, selector)
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+
+
+def tick(page: Any, selector: str) -> None:
+    tab_to(page, selector)
+    page.keyboard.press("Space")
+
+
+def write(page: Any, selector: str, text: str) -> None:
+    tab_to(page, selector)
+    page.keyboard.press("Control+A")
+    page.keyboard.type(text)
+
+
+def write_day(page: Any, name: str, day: str) -> None:
+    """A day (ISO) into the three fields of a date."""
+    for part, text in zip(("year", "month", "day"), day.split("-"), strict=True):
+        write(page, f"[name='{name}-{part}']", text)
+
+
 class Traffic:
     """What a page asks for, and how many bytes came over the wire (headers apart)."""
 

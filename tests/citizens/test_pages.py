@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from tests.browser import FIRST_VISIT_BYTES, FIRST_VISIT_REQUESTS, Traffic, faults_of_accessibility
 from tests.citizens.conftest import Served
+from tests.citizens.reading import read_by_keyboard
 from tests.citizens.town import Town
 
 from salur.citizens import claim
@@ -53,6 +54,11 @@ def test_both_versions_stand_there_with_their_cause(town: Town) -> None:
     page = read(town, "changed")
     assert page.index("Your family is not entitled to") < page.index("Changed because data were corrected.")
     assert "Decided with all families of the list." in page
+    assert "Welfare decile: before <strong>" in page
+    assert "</strong>, now <strong>9</strong>." in page
+    assert "One officer saw the evidence and a second one agreed." in page
+    assert "What this changed: from <strong>Entitled</strong> to <strong>Not entitled now</strong>." in page
+    assert "visit" not in page  # what the officer wrote as evidence
     assert "text not yet checked" in page
 
 
@@ -101,23 +107,8 @@ def test_a_cookie_that_was_changed_opens_nothing(town: Town) -> None:
 
 
 def enter(page: Any, served: Served, language: str, kind: str) -> None:
-    """By the keyboard alone."""
     _, code, born = served.opens[kind]
-    page.goto(served.address + PREFIX[language] + "/mengapa/")
-    while page.evaluate("document.activeElement.id") != "code":
-        page.keyboard.press("Tab")
-    year, month, day = born.split("-")
-    for text in (code.lower(), day, month, year):
-        page.keyboard.type(text)
-        page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/keputusan/")
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.pathname || ''").endswith("/pkh/2026-Q4/"):
-            break
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/pkh/2026-Q4/")
+    read_by_keyboard(page, served.address + PREFIX[language], code, born)
 
 
 @both

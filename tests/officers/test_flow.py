@@ -1,188 +1,162 @@
-"""A whole cycle in a real browser: opened, reviewed and corrected, confirmed, signed, each by another officer."""
+"""A whole cycle in a real browser, by the keyboard alone, on both databases: one officer opens it, another reviews and
+corrects a fact, a second one confirms, a third signs; then the family reads the changed decision and both versions."""
 
 from __future__ import annotations
 
-import os
+import csv
 from pathlib import Path
 from typing import Any
 
-from tests.browser import faults_of_accessibility
+from tests.browser import press, tab_to, tick, write, write_day
+from tests.citizens.reading import read_by_keyboard
 from tests.officers.conftest import Site
-
-PICTURES = os.environ.get("OFFICERS_PICTURES", "")  # a folder, to look at every page
-
-
-def looked_at(page: Any, name: str, wrong: bool = False) -> None:
-    """Nothing that axe finds, in both languages; nothing sticks out at 320 pixels."""
-    here = page.url
-    for language in ("id", "en"):
-        if language == "en":
-            if wrong:
-                continue
-            page.goto(here.replace("/petugas/", "/en/petugas/"))
-        assert faults_of_accessibility(page) == [], (name, language)
-        for width in (320, 1280):
-            page.set_viewport_size({"width": width, "height": 900})
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, language, width)
-            if PICTURES:
-                page.screenshot(path=str(Path(PICTURES, f"{name}-{language}-{width}.png")), full_page=True)
-    if not wrong:
-        page.goto(here)
+from tests.officers.looking import looked_at, with_passkey, without_scripts
 
 
-def tab_to(page: Any, selector: str) -> None:
-    """Press Tab until this has the focus."""
-    for _press in range(150):
-        page.keyboard.press("Tab")
-        if page.evaluate("s => document.activeElement.matches(s)", selector):
-            return
-    raise AssertionError(selector)
+def test_from_the_opening_of_a_cycle_to_the_family(
+    site: Site, signed_in: Any, browser: Any, tmp_path: Path
+) -> None:
+    cycle = opened(site, without_scripts(signed_in("opener")))
+    case = site.ask("near", cycle)
+    reviewed(site, without_scripts(signed_in("reviewer")), cycle, case["decision"])
+    confirmed(site, without_scripts(signed_in("clerk")), case["decision"])
+    signed(site, signed_in("signer"), cycle)
+    site.salur("work", "--once")
+    letters = tmp_path / "letters.csv"
+    site.salur("programmes", "claim-letters", cycle, str(letters))
+    with letters.open() as rows:
+        codes = {row["family_id"]: row["code"] for row in csv.DictReader(rows)}
+    read(site, browser, codes[str(case["family"])], case["born"])
+    closed(site, without_scripts(signed_in("opener")), cycle)
 
 
-def test_a_cycle_by_four_officers(site: Site, signed_in: Any) -> None:
-    page = signed_in("opener")
+def opened(site: Site, page: Any) -> str:
     page.goto(site.address + "/petugas/")
     looked_at(page, "home-opener")
-    page.goto(site.address + "/petugas/siklus/")
-    page.get_by_role("button", name="Buka siklus").click()
+    press(page, "nav a[href='/petugas/siklus/']")
+    press(page, "a[href='/petugas/siklus/buka/']")
+    page.wait_for_url("**/buka/")
     looked_at(page, "open")
-    page.get_by_role("button", name="Buka dan putuskan").click()
-    looked_at(page, "open-wrong", wrong=True)
+    press(page, "main button")
+    page.wait_for_selector(".govuk-error-summary")
     assert page.title().startswith("Kesalahan:")
-    page.locator("[name=version]").first.check()
-    page.locator("[name=population]").first.check()
-    page.locator("[name=period]").fill("2026-Q4")
-    page.locator("[name=regions]").first.check()
-    page.get_by_role("button", name="Buka dan putuskan").click()
-    page.wait_for_url("**/petugas/siklus/1/")
+    looked_at(page, "open-wrong", wrong=True)
+    pkh = page.locator("label", has_text="PKH").get_attribute("for")
+    tab_to(page, "[name=version]")
+    while page.evaluate("document.activeElement.id") != pkh:
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    write(page, "[name=period]", "2026-Q4")
+    tick(page, "[name=population]")
+    tick(page, "[name=regions]")
+    press(page, "main button")
+    cycle: str = page.url.rstrip("/").rpartition("/")[2]
     looked_at(page, "opened")
     site.salur("work", "--once")
     page.reload()
     looked_at(page, "decided")
+    return cycle
 
-    page = signed_in("reviewer")
+
+def reviewed(site: Site, page: Any, cycle: str, decision: int) -> None:
     page.goto(site.address + "/petugas/")
     looked_at(page, "home-reviewer")
-    page.goto(site.address + "/petugas/siklus/1/antrean/")
+    press(page, f"main a[href='/petugas/siklus/{cycle}/antrean/']")
+    page.wait_for_url("**/antrean/")
     looked_at(page, "queue")
-    tab_to(page, "a[href$='/berikut/']")
-    page.keyboard.press("Enter")
+    press(page, "a[href$='/berikut/']")
     page.wait_for_url("**/petugas/putusan/*/")
-    decision = page.url.rstrip("/").rpartition("/")[2]
     assert page.locator(".verdict").count() == 0  # the facts come first
     looked_at(page, "evidence")
-    tab_to(page, "[name=judgement]")
-    page.keyboard.press("Space")
-    tab_to(page, "main button")
-    page.keyboard.press("Enter")
+    page.goto(f"{site.address}/petugas/putusan/{decision}/")
+    tick(page, "[name=judgement]")
+    press(page, "main button")
     page.wait_for_selector(".verdict")
     looked_at(page, "outcome")
-    tab_to(page, "a[href*='fact=family'][href*='decile']")
-    page.keyboard.press("Enter")
+    press(page, "a[href*='fact=family'][href*='decile']")
     page.wait_for_url("**/perbaiki/**")
-    here = page.url
     looked_at(page, "correct")
-    page.goto(here)
-    tab_to(page, "[name=value]")
-    page.keyboard.type("1")
-    tab_to(page, "[name='since-day']")
-    page.keyboard.type("1")
-    tab_to(page, "[name='since-month']")
-    page.keyboard.type("9")
-    tab_to(page, "[name='since-year']")
-    page.keyboard.type("2026")
-    tab_to(page, "[name=evidence]")
-    page.keyboard.type("Rumah dikunjungi, lantai tanah")
-    tab_to(page, "main button")
-    page.keyboard.press("Enter")
+    write(page, "[name=value]", "1")
+    write_day(page, "since", "2026-09-01")
+    write(page, "[name=evidence]", "Rumah dikunjungi, lantai tanah")
+    press(page, "main button")
     page.wait_for_selector("#finding")
     looked_at(page, "corrected")
-    tab_to(page, "[name=finding]:checked")
-    tab_to(page, "main button")
-    page.keyboard.press("Enter")
-    page.wait_for_url(lambda url: url.rstrip("/").rpartition("/")[2] != decision)
+    press(page, "#finding button")
+    page.wait_for_url(lambda url: not url.endswith(f"/{decision}/"))
     page.goto(f"{site.address}/petugas/putusan/{decision}/andai/")
     looked_at(page, "what-if")
-    page.locator("select").first.select_option(index=1)
-    page.locator("main button").last.click()
+    tab_to(page, "main select")
+    page.keyboard.press("ArrowDown")
+    press(page, "main button")
+    page.wait_for_selector("main [role=status]")
     looked_at(page, "what-if-after", wrong=True)
     page.goto(f"{site.address}/petugas/jejak/")
     looked_at(page, "reads")
 
-    page = signed_in("clerk")
+
+def confirmed(site: Site, page: Any, decision: int) -> None:
     page.goto(site.address + "/petugas/")
     looked_at(page, "home-clerk")
-    page.goto(site.address + "/petugas/koreksi/")
+    press(page, "main a[href='/petugas/koreksi/']")
+    page.wait_for_url("**/koreksi/")
     looked_at(page, "corrections")
-    page.locator("main tbody a").first.click()
+    press(page, "main tbody a")
+    page.wait_for_url("**/koreksi/*/")
     looked_at(page, "correction")
-    page.get_by_role("button", name="Saya sudah melihat buktinya").click()
+    press(page, "main button:not([name=withdraw])")
     page.wait_for_url("**/petugas/koreksi/")
     site.salur("work", "--once")
     page.goto(f"{site.address}/petugas/putusan/{decision}/riwayat/")
     assert page.locator("main h3").count() == 2  # both decisions
+    assert "correction" not in page.locator("main").inner_text()
     looked_at(page, "unit")
 
-    page = signed_in("signer")
-    page.goto(site.address + "/petugas/siklus/1/sk/")
+
+def signed(site: Site, page: Any, cycle: str) -> None:
+    with_passkey(page, site.made["passkeys"]["signer"])
+    page.goto(f"{site.address}/petugas/siklus/{cycle}/sk/")
     looked_at(page, "decree-empty")
-    page.locator("[name=number]").fill("188/12/2026")
-    page.get_by_role("button", name="Siapkan").click()
+    write(page, "[name=number]", "188/12/2026")
+    press(page, "main button")
     page.wait_for_selector("#sign:not([hidden])")
     looked_at(page, "decree")
-    virtual = page.context.new_cdp_session(page)
-    virtual.send("WebAuthn.enable")
-    options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
-               "isUserVerified": True, "automaticPresenceSimulation": True}  # fmt: skip
-    made = virtual.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-    credential = {
-        **site.made["passkey"],
-        "isResidentCredential": False,
-        "rpId": "localhost",
-        "signCount": 100,
-    }
-    virtual.send(
-        "WebAuthn.addCredential", {"authenticatorId": made["authenticatorId"], "credential": credential}
-    )
-    with page.expect_navigation():
-        page.get_by_role("button", name="Tanda tangani dengan kunci sandi").click()
+    page.wait_for_selector("#sign:not([hidden])")
+    press(page, "#sign button")
     assert page.locator(".govuk-tag--green").count() == 1
     looked_at(page, "signed")
 
-    page = signed_in("opener")
-    page.goto(site.address + "/petugas/siklus/1/")
+
+def read(site: Site, browser: Any, code: str, born: str) -> None:
+    """Without scripts, on a narrow screen, in both languages."""
+    said = {
+        "": ["berhak menerima", "koreksi data", "Seorang petugas melihat buktinya", "semula 5, sekarang 1.",
+             "dari Belum berhak menjadi Berhak.", "Belum berhak.", "Waktu itu belum terpenuhi"],
+        "/en": ["is entitled to", "data were corrected", "One officer saw the evidence", "before 5, now 1.",
+                "from Not entitled now to Entitled.", "Not entitled now.", "At that time not met"],
+    }  # fmt: skip
+    for prefix, words in said.items():
+        context = browser.new_context(viewport={"width": 320, "height": 800}, bypass_csp=True)
+        page = without_scripts(context.new_page())
+        read_by_keyboard(page, site.address + prefix, code, born)
+        assert words[0] in page.locator("h1").inner_text()
+        press(page, "a[href='#versions']")
+        versions = page.locator("ol.history > li")
+        assert versions.count() == 2
+        for text in words[1:5]:
+            assert text in versions.first.inner_text()
+        for text in words[5:]:
+            assert text in versions.last.inner_text()
+        assert "lantai tanah" not in page.content()  # what the officer wrote stays in the office
+        looked_at(page, f"citizen-changed{prefix.replace('/', '-')}", wrong=True)
+        context.close()
+
+
+def closed(site: Site, page: Any, cycle: str) -> None:
+    page.goto(f"{site.address}/petugas/siklus/{cycle}/")
     looked_at(page, "decreed")
-    page.get_by_role("button", name="Tutup siklus").click()
+    press(page, "form[action$='/tutup/'] button")
+    page.wait_for_selector("form[action$='/tutup/']", state="detached")
     page.goto(site.address + "/petugas/siklus/")
     assert page.locator(".govuk-tag--grey").inner_text() == "Ditutup"
     looked_at(page, "cycles")
-
-
-def test_people_cases_and_rulebooks(site: Site, signed_in: Any) -> None:
-    page = signed_in("clerk")
-    page.goto(site.address + "/petugas/warga/belum-terdata/")
-    looked_at(page, "unregistered")
-    page.locator("[name=region]").fill("35.10")
-    page.locator("main button").first.click()
-    page.wait_for_url("**/cetak/")
-    case = page.url.rstrip("/").split("/")[-2]
-    looked_at(page, "case-print")
-    page.goto(site.address + "/petugas/warga/")
-    looked_at(page, "people")
-    page.locator("[name=purpose][value=service]").check()
-    page.locator("[name=case]").fill(case)
-    page.locator("main button").first.click()
-    page.wait_for_url("**/warga/cari/")
-    looked_at(page, "people-search")
-    page.goto(f"{site.address}/petugas/warga/{site.made['person']}/")
-    assert page.locator("h1").inner_text() == "Warga"  # as the people of this test are called
-    looked_at(page, "person")
-    page.goto(site.address + "/petugas/perkara/")
-    looked_at(page, "cases")
-    page.locator("main tbody a").first.click()
-    looked_at(page, "case")
-    page.get_by_role("button", name="Ambil perkara ini").click()
-    looked_at(page, "case-taken")
-    page = signed_in("editor")
-    page.goto(site.address + "/petugas/aturan/")
-    looked_at(page, "rulebooks")

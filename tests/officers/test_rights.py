@@ -21,7 +21,7 @@ from salur.core import rules
 from salur.journal.models import Event, Job
 from salur.officers.urls import pages
 from salur.programmes import selectors
-from salur.programmes.models import Decision, Review
+from salur.programmes.models import Decision, Review, Standing
 
 NEEDS = {"cycle": 1, "decision": 1, "correction": 1, "person": 351000000001, "case": 1, "standing": 1, "notice": 1,
          "kind": "pdf", "ceiling": 1, "glass": 1}  # fmt: skip
@@ -137,6 +137,19 @@ def test_a_confirmed_correction_asks_for_its_family_alone_to_be_decided_again(of
     assert clerk.post(address("correction", correction=made.id)).status_code == 302
     job = Job.objects.get(kind="programmes.decide_again")
     assert str(decision.family_id) in job.payload
+
+
+def test_who_stopped_a_unit_is_told_that_another_resumes_it(office: Office) -> None:
+    decision = Decision.objects.earliest("id").id
+    clerk = browser(office, "clerk")
+    clerk.post(address("unit", decision=decision), {"kind": "stopped", "cause": "moved"})
+    standing = Standing.objects.get()
+    lift = address("standing_lift", decision=decision, standing=standing.id)
+    told = clerk.post(lift)
+    assert (told.status_code, Standing.objects.get().lifted_at) == (422, None)
+    assert "orang lain" in told.content.decode()
+    assert browser(office, "clerk2").post(lift).status_code == 302
+    assert Standing.objects.get().lifted_at is not None
 
 
 def test_in_the_demonstration_a_software_key_signs(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from salur.access.models import Officer
 from salur.access.policy import SYSTEM, Actor, Refused
 from salur.access.software_key import SoftwareKey
 from salur.core.faults import InputError
-from salur.journal.models import Event
+from salur.journal.models import Event, Job
 from salur.people import services as people
 from salur.people.bulk import FamilyRow, PersonRow
 from salur.people.protect import Keys
@@ -120,6 +120,7 @@ def test_a_cycle_from_opening_to_close(staffed: Office) -> None:
     decree.refresh_from_db()
     signing.verify_signature(decree.signature, bytes(decree.digest), origin=ORIGIN)
     assert Budget.objects.get().reserved == decree.amount > 0
+    assert json.loads(Job.objects.get(kind="programmes.claim_codes").payload) == {"cycle": cycle_id}
     services.cycle_close(now=office.now, actor=SUPERVISOR, cycle_id=cycle_id)
     assert Cycle.objects.get(id=cycle_id).state == Cycle.State.CLOSED
     kinds = list(

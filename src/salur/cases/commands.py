@@ -85,7 +85,7 @@ def show(
     typer.echo(f"case:{case.id} {kind.title['en']}: {case.subject} in {case.region or 'the nation'}")
     typer.echo(f"  {case.state}{f' ({case.outcome})' if case.outcome else ''}, queue of {case.owner_role}")
     unverified = "" if kind.basis.checked_on else " (unverified)"
-    typer.echo(f"  due {_day(case.due_at)}: {kind.basis.title}{unverified}")
+    typer.echo(f"  due {_day(case.due_at)}: {kind.basis.title['en']}{unverified}")
     for item in json.loads(case.evidence):
         typer.echo(f"  evidence {item}")
     for entry in entries:

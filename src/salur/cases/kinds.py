@@ -20,7 +20,7 @@ class Basis:
     """Where a clock comes from; `checked_on` is None for what nobody has read in the source itself."""
 
     id: str
-    title: str
+    title: Mapping[str, str]  # by language
     source: str
     checked_on: date | None
 

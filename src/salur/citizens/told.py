@@ -23,6 +23,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from salur.cases.clock import Span, due, shipped
+from salur.citizens import changes
 from salur.core import rules
 from salur.core.faults import InputError
 from salur.core.population.catalogue import Value
@@ -74,6 +75,7 @@ class Unit:
     reasons: tuple[tuple[bool | None, list[Told]], ...] = ()  # refused, then unknown, then met
     to_do: tuple[str, ...] = ()
     until: date | None = None  # to object; None: the holidays of that year are not known
+    differences: tuple[changes.Version, ...] = ()  # of each version; empty where there is only one
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ def _unit(rows: list[FamilyDecision], language: str) -> tuple[Unit, Explanation 
         current, waits, versions, decision.amount_most, _got(explanation.explainer, decision.counts, language),
         _reasons(explanation, words) if explanation.case.found else (),
         tuple(to_do(explanation, words)), objection_until(decreed_at) if decreed_at else None,
+        changes.versions([explanation, *map(_explained, versions[1:])], words) if versions[1:] else (),
     )  # fmt: skip
     return unit, explanation
 

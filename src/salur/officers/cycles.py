@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from salur.access import policy
 from salur.access.policy import lies_in
 from salur.core import rules
+from salur.core.rules.aloud import Words
 from salur.journal import selectors as journal
 from salur.journal import services as jobs
 from salur.officers import words
@@ -65,7 +66,8 @@ def cycle_open(request: HttpRequest) -> HttpResponse:
     regencies = sorted(
         {code for row in populations.values() for code in selectors.regencies(row) if covered(mine, code)}
     )
-    sent = request.POST
+    titles = {row.programme: books.rulebook(row.id).title[language()] for row in versions.values()}
+    sent, said = request.POST, Words(language())
     if request.method == "POST":
         version, population = (
             versions.get(sent.get("version", "")),
@@ -95,15 +97,18 @@ def cycle_open(request: HttpRequest) -> HttpResponse:
                 )
                 return redirect("officers:cycle", cycle)
     return show(
-        request, "cycle_open", errors=errors, status=422 if errors else 200,
-        versions=[(key, _version(row.id, row.in_force_from.isoformat())) for key, row in versions.items()],
+        request, "cycle_open", errors=errors, status=422 if errors else 200, wrong=dict(errors),
+        versions=[(key, _version(row.id, said.day(row.in_force_from))) for key, row in versions.items()],
         populations=[
-            (key, _("Reference date {day}, {id}", day=row.reference_date.isoformat(), id=row.sha256[:12]))
+            (key, _("Reference date {day}, {id}", day=said.day(row.reference_date), id=row.sha256[:12]))
             for key, row in populations.items()
         ],
         regencies=[(code, place(code)) for code in regencies],
         ceilings=[
-            [row.programme, row.period, place(row.region) if row.region else "Indonesia", row.amount, row.reserved]
+            [
+                titles.get(row.programme, row.programme), row.period,
+                place(row.region) if row.region else "Indonesia", row.amount, row.reserved,
+            ]
             for row in selectors.ceilings() if not row.region or covered(mine, row.region) or row.region[:2] in
             {code[:2] for code in regencies}
         ],
@@ -145,6 +150,7 @@ def _shown(request: HttpRequest, cycle_id: int, errors: Errors) -> HttpResponse:
         words=words, outcomes=outcomes, queues=queues, decree=decree, duties=duties, names=names, events=events,
         steps_of=_steps(found, outcomes, waiting, decree), mine=mine,
         units=sum(row.units for row in outcomes.values()), money=sum(row.amount for row in outcomes.values()),
+        wrong=dict(errors), reason=request.POST.get("reason", ""),
         waiting=waiting, places=[place(code) for code in found.regions],
         ceilings=[
             row for row in selectors.budgets(found.programme, found.period)

@@ -147,12 +147,17 @@ def case(request: HttpRequest, case: int) -> HttpResponse:
     subject, _colon, number = row.subject.partition(":")
     return show(
         request, "case", errors=errors, status=422 if errors else 200, case=row, kind=_kind(row), now=now,
-        place=place(row.region) if row.region else "–", history=history[::-1],
+        place=place(row.region) if row.region else "–", history=history[::-1], about=words.about,
         names=officer_names([entry.actor for entry in history]), mine=row.officer_id == actor.officer_id,
         decision=int(number) if subject == "decision" and number.isdigit() else 0,
         done={"opened": _("Opened"), "taken": _("Taken"), "released": _("Given back"), "noted": _("Note"),
               "done": _("Closed"), "withdrawn": _("Withdrawn"), "escalated": _("Shown to the next office as well")},
     )  # fmt: skip
+
+
+def _basis(basis: kinds.Basis) -> str:
+    title = basis.title[language()]
+    return title if basis.checked_on else _("{law} (text not yet checked)", law=title)
 
 
 @require_safe
@@ -161,7 +166,7 @@ def case_print(request: HttpRequest, case: int) -> HttpResponse:
     row = _case(request, case, "officers.case_print")
     return show(
         request, "case_print", case=row, kind=_kind(row), place=place(row.region) if row.region else "–",
-        basis=kinds.kind(row.kind).basis.title, now=timezone.now(),
+        basis=_basis(kinds.kind(row.kind).basis), now=timezone.now(),
     )  # fmt: skip
 
 

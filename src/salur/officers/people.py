@@ -34,7 +34,8 @@ from salur.web.words import language
 
 SHOWN_MOST = 10  # each is a look that is logged; who finds more says more of whom they look for
 WHY = "officers.why"
-_CASE = re.compile(r"(case|decision|cycle):[0-9]{1,15}")
+_CASE = re.compile(r"([a-z]*)[ :]*([0-9]{1,15})")
+_SPOKEN = {"": "case", "perkara": "case", "putusan": "decision", "keputusan": "decision", "siklus": "cycle"}
 
 
 def _why(request: HttpRequest) -> tuple[str, str] | None:
@@ -48,13 +49,11 @@ def people(request: HttpRequest) -> HttpResponse:
     errors, sent = Errors(), request.POST
     purposes = {name: title[language()] for name, title in policy.policy().purposes.items()}
     if request.method == "POST":
-        case = sent.get("case", "").strip().lower().replace(" ", "")
-        if case.isdigit():
-            case = f"case:{case}"
+        case = _case(sent.get("case", ""))
         if sent.get("purpose", "") not in purposes:
             errors.append(("purpose", _("Choose why you look for somebody.")))
-        if not _CASE.fullmatch(case):
-            errors.append(("case", _("Give the number of the case, or decision:9.")))
+        if not case:
+            errors.append(("case", _("Give the number of the case, or the word decision and its number.")))
         elif not _exists(case):
             errors.append(("case", _("There is no such case, decision or cycle.")))
         if not errors:
@@ -72,6 +71,17 @@ def _exists(case: str) -> bool:
     kind, _colon, number = case.partition(":")
     find = {"case": cases.case, "decision": programmes.decision, "cycle": programmes.cycle}[kind]
     return find(int(number)) is not None
+
+
+def _case(typed: str) -> str:
+    """What somebody typed as a reference; empty if it is none.
+
+    >>> [_case(typed) for typed in ("9", " Keputusan 12", "decision:12", "Siklus 3", "case 5", "Budi", "family 7")]
+    ['case:9', 'decision:12', 'decision:12', 'cycle:3', 'case:5', '', '']
+    """
+    found = _CASE.fullmatch(typed.strip().lower())
+    kind = _SPOKEN.get(found[1], found[1]) if found else ""
+    return f"{kind}:{found[2]}" if found and kind in _SPOKEN.values() else ""
 
 
 @sensitive_post_parameters()
@@ -124,7 +134,7 @@ def _log(actor: policy.Actor, person: Person, why: tuple[str, str]) -> None:
 
 
 def _told(why: tuple[str, str]) -> tuple[str, str]:
-    return policy.policy().purposes[why[0]][language()], why[1]
+    return policy.policy().purposes[why[0]][language()], words.about(why[1])
 
 
 @require_safe

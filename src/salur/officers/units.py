@@ -25,6 +25,7 @@ from salur.officers.pages import (
     trying,
 )
 from salur.programmes import selectors, services
+from salur.programmes.models import Decision
 from salur.web.words import gettext as _
 
 EVENTS_MOST = 200  # of each subject
@@ -51,6 +52,11 @@ def unit(request: HttpRequest, decision: int) -> HttpResponse:
                     kind=request.POST["kind"], cause=request.POST["cause"], since=since, case=f"decision:{row.id}",
                 )  # fmt: skip
                 return redirect("officers:unit", row.id)
+    return _shown(request, row, errors)
+
+
+def _shown(request: HttpRequest, row: Decision, errors: Errors) -> HttpResponse:
+    actor, now = actor_of(request), timezone.now()
     access.read_log(
         now=now, actor=actor, subject=f"family:{row.family_id}", purpose="review", case=f"decision:{row.id}",
         region=row.region,
@@ -99,13 +105,17 @@ def must_not_see_yet(actor: policy.Actor, decision_id: int) -> bool:
 @require_POST
 def standing_lift(request: HttpRequest, decision: int, standing: int) -> HttpResponse:
     """Resume the unit; the service asks for another officer than who stopped it."""
-    actor = actor_of(request)
+    actor, errors = actor_of(request), Errors()
     row, held = selectors.decision(decision), selectors.standing(standing)
     if row is None or held is None or (held.programme, held.unit_id) != (row.programme, row.unit_id):
         raise Http404
     seen_or_404(actor, "officers.standing_lift", held.region)
-    services.standing_lift(now=timezone.now(), actor=actor, standing_id=standing, case=f"decision:{decision}")
-    return redirect("officers:unit", decision)
+    with trying(errors):
+        services.standing_lift(
+            now=timezone.now(), actor=actor, standing_id=standing, case=f"decision:{decision}"
+        )
+        return redirect("officers:unit", decision)
+    return _shown(request, row, errors)
 
 
 @require_POST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from salur.web.words import gettext as _
 from salur.web.words import later
 
 OUTCOMES = {
@@ -65,6 +66,10 @@ EVENTS = {
     "programmes.decree_prepared": later("The decree was prepared"),
     "programmes.decree_signed": later("The decree was signed"),
     "programmes.cycle_closed": later("Closed"),
+    "programmes.claim_codes_issued": later("The codes of the letters were made"),
+    "programmes.claim_letters_written": later("The letters were written for the printer"),
+    "programmes.claim_codes_revoked": later("The code of the letter was revoked"),
+    "programmes.claim_opened": later("The family read its decisions"),
     "programmes.review_judged": later("A reviewer judged the evidence"),
     "programmes.review_found": later("A reviewer gave a finding"),
     "programmes.unit_stopped": later("The unit was stopped"),
@@ -73,4 +78,34 @@ EVENTS = {
     "people.correction_made": later("A correction was written"),
     "people.correction_confirmed": later("A correction was confirmed"),
     "people.correction_withdrawn": later("A correction was taken back"),
+    "people.family_added": later("The family was added"),
+    "cases.opened": later("A case was opened"),
+    "cases.taken": later("An officer took the case"),
+    "cases.released": later("The case was given back"),
+    "cases.noted": later("A note was written at the case"),
+    "cases.done": later("The case was closed"),
+    "cases.withdrawn": later("The case was withdrawn"),
 }
+
+
+def about(reference: str) -> str:
+    """What a reference such as "decision:9" is called; of somebody in no register only that."""
+    kind, _colon, number = reference.partition(":")
+    match kind:
+        case "case":
+            return _("Case {n}", n=number)
+        case "cycle":
+            return _("Cycle {n}", n=number)
+        case "decision":
+            return _("Decision {n}", n=number)
+        case "family":
+            return _("Family {n}", n=number)
+        case "person":
+            return _("Person {n}", n=number)
+        case "correction":
+            return _("Correction {n}", n=number)
+        case "unit":
+            return _("Unit {n}", n=number)
+        case "unregistered":
+            return _("Somebody whom no register knows")
+    return reference

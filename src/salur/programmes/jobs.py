@@ -1,4 +1,5 @@
-"""Work on a cycle that takes longer than a page: deciding it, and deciding families again after a correction."""
+"""Work on a cycle that takes longer than a page: deciding it, deciding families again after a correction, and letting
+families open what was decreed."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from django.conf import settings
 
 from salur.access.policy import SYSTEM
 from salur.journal.jobs import RunningJob, handler
+from salur.people import keys
 from salur.programmes import selectors, services
 from salur.programmes.models import Cycle
 
@@ -33,3 +35,9 @@ def decide_again(payload: dict[str, Any], *, now: datetime) -> None:
     cycle = selectors.cycle(payload["cycle"])
     if cycle is not None and cycle.state == Cycle.State.DECIDED:
         services.decide_again(now=now, actor=SYSTEM, cycle_id=cycle.id, families=payload["families"])
+
+
+@handler("programmes.claim_codes", lease_seconds=LEASE_SECONDS, in_steps=True)
+def claim_codes(payload: dict[str, Any], *, now: datetime) -> None:
+    """Let the families of a signed decree open their decisions. Run again it issues what is missing."""
+    services.claim_codes_issue(now=now, actor=SYSTEM, keys=keys.load(), cycle_id=payload["cycle"])

@@ -18,7 +18,7 @@ from salur.core import numbers
 from salur.core.faults import InputError
 from salur.journal.constraints import refusing
 from salur.journal.selectors import ask
-from salur.journal.services import record
+from salur.journal.services import enqueue, record
 from salur.programmes import decrees
 from salur.programmes.models import Budget, Cycle, Decree, Duty
 from salur.programmes.services.shared import locked, require_everywhere, take_duty
@@ -57,7 +57,8 @@ def decree_sign(
 ) -> None:
     """Sign a prepared decree: `response` is the passkey's answer whose challenge is the digest that the officer saw.
 
-    Reserves the money in every ceiling that covers the cycle; the database refuses more than there is.
+    Reserves the money in every ceiling that covers the cycle; the database refuses more than there is. The worker then
+    makes the codes of the letters.
     """
     cycle = locked(cycle_id)
     require_everywhere(actor, "programmes.decree_sign", cycle, now)
@@ -80,6 +81,12 @@ def decree_sign(
     record(now=now, actor=actor.ref, kind="programmes.decree_signed", subject=f"cycle:{cycle.id}",
            detail={"number": decree.number, "units": decree.units, "amount": decree.amount,
                    "digest": digest.hex()})  # fmt: skip
+    enqueue(
+        now=now,
+        kind="programmes.claim_codes",
+        payload={"cycle": cycle.id},
+        key=f"programmes.claim_codes:{cycle.id}",
+    )
 
 
 def _reserve(cycle: Cycle, by_region: Mapping[str, int]) -> None:
