@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -121,6 +121,12 @@ def shared_data() -> Path:
             "The nation's lists are not there; set SALUR_SHARED to the folder that has data/wilayah_id.csv.gz"
         )
     return folder
+
+
+@pytest.fixture
+def connected() -> Callable[[str], Any]:
+    """Put any database behind Django in this process: `with connected(url):`."""
+    return _connected
 
 
 @contextmanager

@@ -30,6 +30,62 @@ def test_every_dependency_has_its_reason(package: str) -> None:
     assert any(package in re.split(r"[ ,|()]+", row.split("|")[1]) for row in rows)
 
 
+def _addresses() -> list[tuple[str, str]]:
+    """The pages of the faces: the entry in access.toml, and the address as docs/faces.md writes it."""
+    from salur.citizens import urls as citizens
+    from salur.officers import urls as officers
+    from salur.public import urls as public
+
+    faces = {"public": ("/", public.urlpatterns), "citizens": ("/", citizens.urlpatterns),
+             "officers": ("/petugas/", officers.pages)}  # fmt: skip
+    return [
+        (f"{face}.{page.name}", prefix + re.sub(r"<\w+:", "<", str(page.pattern)))
+        for face, (prefix, pages) in faces.items()
+        for page in pages
+    ]
+
+
+@pytest.mark.parametrize(("entry", "address"), _addresses())
+def test_every_page_of_a_face_is_told_with_its_roles(entry: str, address: str) -> None:
+    from salur.access.policy import policy
+
+    lines = (ROOT / "docs" / "faces.md").read_text(encoding="utf-8").splitlines()
+    (row,) = (line.split(" | ") for line in lines if line.startswith(f"| `{address}` "))
+    roles = {role.replace("_", " ") for role in policy().actions[entry].roles}
+    assert roles == ({"anyone"} if len(row) == 2 else set(row[1].split(", ")))
+
+
+def _commands(page: Path) -> set[str]:
+    """What stands as a command in code: `salur people keys init`, with its flags."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    inline = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL))
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()] + inline
+    parts = [part.split(" #")[0].strip() for line in lines for part in line.split("&&")]
+    return {part.removeprefix("ExecStart=/opt/salur/.venv/bin/") for part in parts
+            if part.removeprefix("ExecStart=/opt/salur/.venv/bin/").startswith("salur ")}  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_in_a_document_exists_with_its_flags(page: Path) -> None:
+    from salur.commands.parts import PARTS, load
+
+    for told in _commands(page):
+        _, first, *rest = told.split()
+        if first.startswith("-"):
+            continue
+        assert first in PARTS, told
+        command = load(first)
+        while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
+            name = rest.pop(0)
+            assert name in command.commands, told
+            command = command.commands[name]
+        known = {
+            flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)
+        }
+        assert {word.split("=")[0] for word in rest if re.match(r"--\w", word)} <= known, told
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_between_documents_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):

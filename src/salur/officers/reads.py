@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from salur.access import policy, selectors
 from salur.access.models import ReadLog
 from salur.officers.pages import Errors, actor_of, may, place, show
+from salur.officers.words import about
 from salur.web.words import gettext as _
 from salur.web.words import language
 
@@ -64,7 +65,7 @@ def _shown(request: HttpRequest, found: QuerySet[ReadLog], *, others: bool) -> H
         request, "reads", errors=errors, status=422 if errors else 200, asked=asked, wrong=dict(errors), others=others,
         rows=rows[:PAGE_ROWS], more=more.urlencode() if len(rows) > PAGE_ROWS else "",
         places={code: place(code) for code in {row.region for row in rows} if code},
-        purposes=purposes, sees_others=may(actor_of(request), "officers.reads_in"),
+        about=about, purposes=purposes, sees_others=may(actor_of(request), "officers.reads_in"),
         roles={name: title[language()] for name, title in policy.policy().roles.items()},
         filtered=any(asked.get(name) for name in ("purpose", "from", "to", "only", "subject")),
     )  # fmt: skip
