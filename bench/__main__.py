@@ -28,6 +28,7 @@ from bench.work import ROOT
 
 RUNS = 7
 REGENCY = "35.10"
+PAGES = 2_000  # families whose page is asked for
 Found = dict[str, Any]
 
 
@@ -118,22 +119,37 @@ def compared(given: argparse.Namespace, path: Path, server: Server | None) -> Fo
     }  # fmt: skip
 
 
+def on_each(
+    given: argparse.Namespace, server: Server | None, name: str, module: str, *arguments: str
+) -> dict[str, Found]:
+    """A piece of work with a database, on an empty one of each kind: its last argument is a folder of its own."""
+    found = {}
+    for kind in ("sqlite", *(["postgres"] if server else [])):
+        with TemporaryDirectory(dir=given.folder) as folder, ExitStack() as stack:
+            url, before = f"sqlite:///{folder}/salur.sqlite3", 0.0
+            if kind == "postgres" and server:
+                url, before = stack.enter_context(server.database(name)), server.cpu()
+            command = [sys.executable, "-m", module, *arguments, folder]
+            row = timed(command, SALUR_DATABASE_URL=url, SALUR_HOME=folder, SALUR_DEMO="1")
+            row["server_cpu"] = server.cpu() - before if kind == "postgres" and server else 0.0
+        found[kind] = row
+    return found
+
+
+def busy_page(given: argparse.Namespace, server: Server | None) -> dict[str, Found]:
+    """The page that a family opens, of families of one regency."""
+    path = population(given.folder, PAGES, REGENCY)
+    return on_each(given, server, "pages", "bench.citizen_page", str(path))
+
+
 def cycled(given: argparse.Namespace, server: Server | None) -> Found:
     """A load and corrections, on each database."""
     sizes = {"load": given.families, "corrections": given.corrected}
     people = {name: population(given.folder, families, REGENCY) for name, families in sizes.items()}
-    found: dict[str, dict[str, Found]] = {}
-    for kind in ("sqlite", *(["postgres"] if server else [])):
-        for name, path in people.items():
-            run("decide", path, given.folder / "cycle")  # verified from here on
-            with TemporaryDirectory(dir=given.folder) as folder, ExitStack() as stack:
-                url, before = f"sqlite:///{folder}/salur.sqlite3", 0.0
-                if kind == "postgres" and server:
-                    url, before = stack.enter_context(server.database(name)), server.cpu()
-                command = [sys.executable, "-m", "bench.cycle", name, str(path), folder]
-                row = timed(command, SALUR_DATABASE_URL=url, SALUR_HOME=folder, SALUR_DEMO="1")
-                row["server_cpu"] = server.cpu() - before if kind == "postgres" and server else 0.0
-            found.setdefault(name, {})[kind] = row
+    found = {}
+    for name, path in people.items():
+        run("decide", path, given.folder / "cycle")  # verified from here on
+        found[name] = on_each(given, server, name, "bench.cycle", name, str(path))
     return {"families": given.families, **found}
 
 
@@ -168,7 +184,8 @@ def measured(given: argparse.Namespace, path: Path, server: Server | None) -> Fo
     }  # fmt: skip
     if "polars" in runs:
         found["ratios"]["`decide` ÷ Polars by hand"] = ratio(runs["decide"], runs["polars"], "cpu")
-    return found | {"beside": beside(given, path, ours), "engines": engines(given, server)}
+    found |= {"beside": beside(given, path, ours), "engines": engines(given, server)}
+    return found | {"page": busy_page(given, server)}
 
 
 def middle(runs: list[Found]) -> Found:

@@ -17,7 +17,7 @@ CORRECTED = 1_000
 PERIOD = "2026-Q4"
 
 
-def _office(population: str, folder: str) -> Any:
+def office_of(population: str, folder: str) -> Any:
     """An empty database with all tables, and the officers of the tests."""
     import salur.web
 
@@ -34,7 +34,7 @@ def _office(population: str, folder: str) -> Any:
 
 def load(population: str, folder: str) -> dict[str, Any]:
     """Decide PKH for a population that was verified before, and store every decision with its case."""
-    office = _office(population, folder)
+    office = office_of(population, folder)
     from salur.access import rows
     from salur.access.policy import SYSTEM
     from salur.programmes import services
@@ -54,7 +54,7 @@ def load(population: str, folder: str) -> dict[str, Any]:
 
 def corrections(population: str, folder: str) -> dict[str, Any]:
     """Correct a fact of some families, each by two officers, and decide again: what changed, what was kept."""
-    office = _office(population, folder)
+    office = office_of(population, folder)
     from tests.programmes.test_cycle import correct, enrol
 
     from salur.access.policy import SYSTEM
