@@ -31,6 +31,15 @@ def open_cycle(site: Site, page: Any, programme: str, period: str, *, supplement
     return int(page.url.rstrip("/").rpartition("/")[2])
 
 
+def opened_case(site: Site, page: Any) -> str:
+    """A case of somebody in no register; its number."""
+    page.goto(site.address + "/petugas/warga/belum-terdata/")
+    write(page, "[name=region]", "35.10")
+    press(page, "main button")
+    number: str = page.url.split("/perkara/")[1].split("/")[0]
+    return number
+
+
 def test_people_are_found_by_nik_after_purpose_and_case(site: Site, signed_in: Any) -> None:
     page = without_scripts(signed_in("clerk"))
     page.goto(site.address + "/petugas/warga/cari/")
@@ -39,11 +48,13 @@ def test_people_are_found_by_nik_after_purpose_and_case(site: Site, signed_in: A
     press(page, "main button")
     assert page.locator(".govuk-error-summary li").count() == 2
     looked_at(page, "people-wrong", wrong=True)
+    case = opened_case(site, page)
+    page.goto(site.address + "/petugas/warga/")
     tick(page, "[name=purpose]")
-    write(page, "[name=case]", "perkara 7")
+    write(page, "[name=case]", f"perkara {case}")
     press(page, "main button")
     page.wait_for_url("**/warga/cari/")
-    assert "Perkara 7" in page.locator("main").inner_text()
+    assert f"Perkara {case}" in page.locator("main").inner_text()
     looked_at(page, "people-search")
     write(page, "[name=nik]", NIK[:-1] + "2")
     press(page, "main button")
@@ -57,7 +68,7 @@ def test_people_are_found_by_nik_after_purpose_and_case(site: Site, signed_in: A
     assert NIK not in page.content()
     looked_at(page, "person")
     page.goto(f"{site.address}/petugas/jejak/")
-    assert "Perkara 7" in page.locator("main table").inner_text()
+    assert f"Perkara {case}" in page.locator("main table").inner_text()
 
 
 def test_somebody_in_no_register_goes_home_with_a_reason_and_a_deadline(site: Site, signed_in: Any) -> None:
