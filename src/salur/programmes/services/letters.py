@@ -25,7 +25,7 @@ from salur.programmes import claims
 from salur.programmes.models import ClaimCode, Cycle, Decision
 from salur.programmes.services.shared import Progress, one
 
-CLAIMS_AT_ONCE = 500  # families looked up at once
+CLAIMS_AT_ONCE = 5_000  # families in one transaction, and in one event
 
 
 def claim_codes_issue(
