@@ -30,7 +30,7 @@ app = typer.Typer(name="rules", help="Check, explain and run rulebooks.", no_arg
 SHIPPED = Path(str(files("salur") / "rulebooks"))
 JAKARTA = timezone(timedelta(hours=7))
 LANGUAGES = ("id", "en")
-ENGINES = ("duckdb", "sqlite", "postgres", "python")
+ENGINES = ("duckdb", "sqlite", "postgres", "spark", "python")
 
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="A rulebook, or the id of a shipped one like pkh.")
@@ -141,12 +141,22 @@ def decide(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the decisions.")],
     on: On = None,
     engine: Annotated[str, typer.Option(help="One of " + ", ".join(ENGINES) + ".")] = "duckdb",
+    master: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where Spark runs, like spark://HOST:7077: all its machines must see DIR and --out under the same "
+            "paths. This machine by default.",
+        ),
+    ] = None,
     facts: FactsOption = None,
     as_json: Json = False,
 ) -> None:
     """Decide everyone in a population. Stopped or killed, the same command goes on and ends in the same bytes."""
     if engine not in ENGINES:
         raise typer.BadParameter(f"choose one of {', '.join(ENGINES)}", param_hint="--engine")
+    if master is not None and engine != "spark":
+        raise typer.BadParameter("only --engine spark has a master", param_hint="--master")
     from salur.core.population.layout import open_population
     from salur.core.rules import decide as deciding
 
@@ -169,6 +179,7 @@ def decide(
             out,
             engine=engine,
             postgres_url=postgres_url(),
+            master=master,
             progress=said,
             checked=cache() / "checked",
         )

@@ -149,11 +149,13 @@ def decide(
     *,
     engine: str = "duckdb",
     postgres_url: str | None = None,
+    master: str | None = None,
     progress: Progress | None = None,
     checked: Path | None = None,
 ) -> Decisions:
     """Decide every unit of a population into the folder `out`; goes on where an earlier run stopped.
 
+    master: where Spark runs, like spark://HOST:PORT; None: on this machine.
     checked: a folder that remembers which populations were verified, so that it is done once; None: every time.
     Raises InputError for an input that cannot be decided, a folder of another run, or a full disk.
     """
@@ -174,7 +176,7 @@ def decide(
         work = out / "work"
         for folder in (work, out / "decisions"):
             folder.mkdir(parents=True, exist_ok=True)
-        with closing(engines.engine(engine, work, postgres_url)) as worker:
+        with closing(engines.engine(engine, work, postgres_url, master)) as worker:
             for province in population.provinces:
                 _province(plan, population, province, out, worker)
                 said("decide", province)

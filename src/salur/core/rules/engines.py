@@ -1,6 +1,6 @@
-"""Engines that decide a slice of a population: DuckDB, SQLite, PostgreSQL, and Python case by case.
+"""Engines that decide a slice of a population: DuckDB, SQLite, PostgreSQL, Spark, and Python case by case.
 
-The three databases run the same SQL text (`sql.statement`); Python runs the evaluator. All give the same
+The databases and Spark run the same SQL text (`sql.statement`); Python runs the evaluator. All give the same
 decisions: a test compares a million families. DuckDB reads and writes the Parquet files for every engine.
 """
 
@@ -24,7 +24,7 @@ from salur.core.rules.evaluate import Evaluator
 from salur.core.rules.plan import Plan
 from salur.core.rules.rows import cases, quoted
 
-NAMES = ("duckdb", "sqlite", "postgres", "python")
+NAMES = ("duckdb", "sqlite", "postgres", "spark", "python")
 MEMORY_MOST = "1GB"
 BATCH = 20_000
 # Ranks within an area: the n-th, and how many places are taken with this unit.
@@ -55,7 +55,7 @@ class Engine(Protocol):
         """Give back connections."""
 
 
-def engine(name: str, work: Path, postgres_url: str | None = None) -> Engine:
+def engine(name: str, work: Path, postgres_url: str | None = None, master: str | None = None) -> Engine:
     """The engine of a name. `work` is a folder for what does not fit in memory."""
     if name == "duckdb":
         return DuckDB(work)
@@ -63,6 +63,10 @@ def engine(name: str, work: Path, postgres_url: str | None = None) -> Engine:
         return SQLite(work)
     if name == "python":
         return Python(work)
+    if name == "spark":
+        from salur.core.rules.spark import LOCAL, Spark
+
+        return Spark(work, master or LOCAL)
     if name == "postgres":
         if not postgres_url:
             raise InputError.of(
