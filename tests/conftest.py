@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import postgres
+from tests import postgres, spark
 from tests.browser import chromium
 from tests.needs import optional
 
@@ -65,6 +65,15 @@ def _postgres_template(postgres_url: str) -> str:
     with _connected(postgres.beside(postgres_url, "salur_template")):
         _migrate()
     return "salur_template"
+
+
+@pytest.fixture(scope="session")
+def spark_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A Spark in this process, slow to start, that every engine of that name uses."""
+    if reason := spark.missing():
+        optional(reason)
+    with spark.running(tmp_path_factory.mktemp("spark")):
+        yield
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

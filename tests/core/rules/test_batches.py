@@ -18,6 +18,8 @@ BOOKS = Path(rules.__file__).parents[2] / "rulebooks"
 def test_every_unit_is_decided_at_the_edges_of_a_batch(tmp_path, monkeypatch, request, engine, families):
     monkeypatch.setattr(engines, "BATCH", 4)
     url = request.getfixturevalue("postgres_url") if engine == "postgres" else None
+    if engine == "spark":
+        request.getfixturevalue("spark_running")
     catalogue = rules.read_catalogue(BOOKS / "facts.toml")
     on = date(2026, 11, 1)
     cases = [

@@ -28,7 +28,8 @@ NAMES = ("duckdb", "sqlite", "postgres", "spark", "python")
 MEMORY_MOST = "1GB"
 BATCH = 20_000
 # Ranks within an area: the n-th, and how many places are taken with this unit.
-RANKS = """SELECT unit_id, area, score, ROW_NUMBER() OVER (PARTITION BY area ORDER BY score, unit_id) AS place,
+RANKS = """SELECT unit_id, area, score,
+ CAST(ROW_NUMBER() OVER (PARTITION BY area ORDER BY score, unit_id) AS BIGINT) AS place,
  CAST(SUM(persons) OVER (PARTITION BY area ORDER BY score, unit_id ROWS UNBOUNDED PRECEDING) AS BIGINT) AS used
  FROM {candidates} c"""
 RANK_COLUMNS = ("unit_id", "area", "score", "place", "used")

@@ -23,7 +23,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from salur.core.faults import InputError
+from salur.core.faults import Fault, InputError
 from salur.core.population.layout import Population
 from salur.core.rules import sql
 from salur.core.rules.engines import RANKS, connect, copy, source
@@ -133,7 +133,8 @@ class Spark:
                     master=self.started.master, seconds=ALONE_SECONDS_MOST,
                 )  # fmt: skip
         if failed:
-            raise told(failed[0], self.scratch) from failed[0]
+            process = self.started.gateway.proc if self.started is not None else None
+            raise _told(failed[0], self.scratch, process) from failed[0]
 
     def close(self) -> None:
         self.connection.close()
@@ -173,7 +174,7 @@ class Started:
             with (folder / "log").open("wb") as log:
                 self.gateway = launch_gateway(conf, {"stdout": log, "stderr": log})
         except Exception as error:  # of many kinds
-            raise told(error, folder) from error
+            raise _told(error, folder) from error
         try:
             self._answers()
             before = signal.getsignal(signal.SIGINT)
@@ -185,7 +186,7 @@ class Started:
             raise
         except Exception as error:
             self.stop()
-            raise told(error, folder) from error
+            raise _told(error, folder) from error
         except BaseException:
             self.stop()
             raise
@@ -295,15 +296,19 @@ def _pattern(path: Path) -> str:
     return "file://" + re.sub(r"([{}\\])", r"\\\1", str(path.resolve()))
 
 
-def told(error: Exception, folder: Path) -> Exception:
+def _told(error: Exception, folder: Path, process: subprocess.Popen[bytes] | None = None) -> Exception:
     """What Spark says, as a sentence; a full disk as everywhere."""
     text = str(error)
     if any(words in text for words in _FULL):
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    causes = [line for line in lines if line.startswith("Caused by: ")]
-    why = causes[-1].removeprefix("Caused by: ") if causes else lines[0] if lines else type(error).__name__
+    lines = [line.strip().rstrip(".") for line in text.splitlines() if line.strip()]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    why: object = (causes or lines or [type(error).__name__])[-1 if causes else 0][:300]
+    if process is not None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(TICK_SECONDS)
+            why = Fault.of("its Java process ended")
     return InputError.of(
         "Spark cannot go on: {why}. What is finished is kept: run the same command again. All that Spark said is in "
-        "{log}.", why=why.rstrip(".")[:300], log=folder / "log",
+        "{log}.", why=why, log=folder / "log",
     )  # fmt: skip
