@@ -8,9 +8,12 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
 BIN := .venv/bin
 STAMP := .venv/.ready
+SPARK := .venv/.spark
+COMPILE := $(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
+	--no-emit-find-links --no-emit-trusted-host --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak lock styles clean
+.PHONY: help demo test check bench spark soak lock styles clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -46,14 +49,24 @@ check: $(STAMP) ## Format, lint, types and import contracts only
 bench: $(STAMP) ## Measure, and print ratios
 	@$(BIN)/python -m bench
 
-soak: $(STAMP) ## Guess a million claim codes and NIKs on each database; time known against unknown
+$(SPARK): requirements-spark.lock $(STAMP)
+	@echo "Adding the packages of requirements-spark.lock, some 450 MB …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation \
+		-r requirements-spark.lock
+	@touch $@
+
+spark: $(SPARK) ## Add PySpark to .venv, for --engine spark and its tests (Java 17 comes from the system)
+
+soak: $(SPARK) ## A million claim codes and NIKs guessed on each database; a million families on a Spark cluster that loses a worker
 	@SALUR_GUESSES=$(GUESSES) $(BIN)/python -m pytest -q -n $(WORKERS) -rP --show-capture=stdout tests/citizens/test_guesses.py
 	@$(BIN)/python -m bench.claims
+	@$(BIN)/python -m tests.core.rules.soak_spark
 
-lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml
-	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
-		--no-emit-find-links --no-emit-trusted-host --all-extras --all-build-deps --no-header \
-		--output-file requirements.lock pyproject.toml
+lock: $(STAMP) ## Write requirements.lock and requirements-spark.lock anew from pyproject.toml
+	@$(COMPILE) --extra postgres --extra dev --extra bench --all-build-deps --output-file requirements.lock \
+		pyproject.toml
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["spark"])' \
+		| $(COMPILE) --output-file requirements-spark.lock -
 
 styles: ## Compile styles/ into the one stylesheet (needs Node.js)
 	@cd styles && npm ci --silent --no-audit --no-fund && npm run --silent build

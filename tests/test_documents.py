@@ -95,7 +95,8 @@ def test_every_link_between_documents_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("package", _packages())
 def test_every_dependency_is_locked_with_hashes_and_without_addresses(package: str) -> None:
-    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    names = ("requirements.lock", "requirements-spark.lock")
+    lock = "".join((ROOT / name).read_text(encoding="utf-8") for name in names)
     assert re.search(rf"^{re.escape(package.lower())}==\S+ \\\n +--hash=sha256:", lock, re.MULTILINE)
     assert "://" not in lock
     assert "--index-url" not in lock
