@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from tests import spark
@@ -19,7 +21,6 @@ from tests.core.rules.deciding import REFUSED, digest
 from tests.core.rules.rulebooks_random import Setting, settings_drawn
 from tests.core.rules.soak import PROFILE, examples
 from tests.core.rules.test_engines_agree import check
-from tests.core.rules.test_resume import command as deciding
 from tests.core.rules.test_resume import make
 from tests.needs import optional
 
@@ -168,14 +169,15 @@ def test_rows_that_do_not_come_back_are_noticed(tmp_path: Path, spark_running: N
     worker.close()
 
 
-def test_a_file_cut_off_after_it_was_verified_is_refused_with_a_sentence(
+def test_a_file_damaged_after_it_was_verified_is_refused_with_a_sentence(
     tmp_path: Path, spark_running: None
 ) -> None:
     folder = made(tmp_path / "made", 30)
     decided(folder, "plain", tmp_path / "first", "duckdb")
     path = folder / "population" / "persons" / "35.parquet"
-    damaged = bytearray(path.read_bytes())
-    damaged[4 : len(damaged) // 2] = bytes(len(damaged) // 2 - 4)
+    damaged, column = bytearray(path.read_bytes()), pq.read_metadata(path).row_group(0).column(1)
+    begin = column.dictionary_page_offset or column.data_page_offset
+    damaged[begin : begin + 20] = bytes(20)
     status = path.stat()
     path.write_bytes(bytes(damaged))
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -186,7 +188,9 @@ def test_a_file_cut_off_after_it_was_verified_is_refused_with_a_sentence(
 # ---- on the command line ---------------------------------------------------------------------------------------
 
 
-def salur(people: Path, out: Path, *options: str, main: str = MAIN, **more: str) -> list[Any]:
+def salur(
+    people: Path, out: Path, *options: str, main: str = MAIN, programme: str = "pkh", **more: str
+) -> list[Any]:
     """The command and its environment; Spark in a process of its own."""
     arguments = [
         "rules",
@@ -265,23 +269,24 @@ def test_stopped_or_killed_it_leaves_nothing_and_goes_on(people: Path, tmp_path:
     out = tmp_path / "out"
     for how in ("Ctrl-C", "Java", "kill"):
         arguments, environment = salur(people, out)
-        process = subprocess.Popen(
+        with subprocess.Popen(
             arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        waited(lambda p=process: (out / "work" / "spark" / "rows").exists() or p.poll() is not None)
-        (child,) = children(process.pid)
-        if how == "Java":
-            os.kill(child, signal.SIGKILL)
-        else:
-            process.send_signal(signal.SIGINT if how == "Ctrl-C" else signal.SIGKILL)
-        _, told = process.communicate(timeout=120)
+        ) as process:
+            child = at_work(process, out)
+            if how == "Java":
+                os.kill(child, signal.SIGKILL)
+            else:
+                process.send_signal(signal.SIGINT if how == "Ctrl-C" else signal.SIGKILL)
+            _, told = process.communicate(timeout=120)
         assert "Traceback" not in told
         if how == "Ctrl-C":
             assert process.returncode == 1
             assert "Stopped. Run the same command again to go on." in told
+            assert not (out / "work" / "spark").exists()
         elif how == "Java":
             assert process.returncode == REFUSED
             assert "Spark cannot go on: its Java process ended" in told
+            assert [path.name for path in (out / "work" / "spark").iterdir()] == ["log"]
         waited(lambda child=child: not Path(f"/proc/{child}").exists())
     arguments, environment = salur(people, out)
     assert subprocess.run(arguments, env=environment, capture_output=True, check=False).returncode == 0
@@ -293,6 +298,19 @@ def test_stopped_or_killed_it_leaves_nothing_and_goes_on(people: Path, tmp_path:
     assert digest(out) == digest(tmp_path / "duckdb")
 
 
+def at_work(process: subprocess.Popen[str], out: Path) -> int:
+    """Wait until Spark writes rows; the id of its Java process."""
+    found: list[str] = []
+    own = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+
+    def writes() -> bool:
+        found[:] = own.read_text().split()
+        return bool(found) and (out / "work" / "spark" / "rows").exists()
+
+    waited(writes)
+    return int(found[0])
+
+
 def waited(until: Any) -> None:
     end = time.monotonic() + 300
     while not until():
@@ -300,26 +318,26 @@ def waited(until: Any) -> None:
         time.sleep(0.02)
 
 
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(people: Path, tmp_path: Path) -> None:
+    arguments, environment = salur(people, tmp_path / "out", programme="digital-talent")
 
+    def small() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_200_000, 1_200_000))
 
-def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    folder = made(tmp_path / "made", 3_000)
-    out = tmp_path / "out"
-
-    def run(*options: str, engine: str = "spark", out: Path = out) -> subprocess.CompletedProcess[str]:
-        more = ["--engine", engine, *options]
-        return subprocess.run(
-            deciding(folder, "plain", out, *more), capture_output=True, text=True, check=False
-        )
-
-    full = run("--bytes", "40000")
+    full = subprocess.run(
+        arguments,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=small,
+    )
     assert full.returncode == REFUSED, full.stdout + full.stderr
-    assert "The disk is full. What is finished is kept" in full.stdout
-    assert run().returncode == 0
-    assert run(engine="duckdb", out=tmp_path / "duckdb").returncode == 0
-    assert digest(out) == digest(tmp_path / "duckdb")
+    assert "The disk is full. What is finished is kept" in full.stderr
+    assert subprocess.run(arguments, env=environment, capture_output=True, check=False).returncode == 0
+    arguments, _ = salur(people, tmp_path / "duckdb", "--engine", "duckdb", programme="digital-talent")
+    assert subprocess.run(arguments, env=environment, capture_output=True, check=False).returncode == 0
+    assert digest(tmp_path / "out") == digest(tmp_path / "duckdb")
 
 
 # ---- a cluster -------------------------------------------------------------------------------------------------

@@ -66,11 +66,16 @@ class Spark:
         self.scratch = work.resolve() / "spark"
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir(parents=True)
-        self.started = None if (running := _running()) else Started(master, self.scratch)
-        self.session = (running or self.started).session.newSession()  # type: ignore[union-attr]
+        session = _running()
+        self.started: Started | None = None
+        if session is None:
+            self.started = Started(master, self.scratch)
+            session = self.started.session
+        self.session = session.newSession()
         for name, value in EXACT.items():
             self.session.conf.set(name, value)
         self.connection = connect(work)
+        self.failed = False
 
     def decide(
         self, plan: Plan, population: Population, province: str, shown: Sequence[str], target: Path
@@ -133,6 +138,7 @@ class Spark:
                     master=self.started.master, seconds=ALONE_SECONDS_MOST,
                 )  # fmt: skip
         if failed:
+            self.failed = True
             process = self.started.gateway.proc if self.started is not None else None
             raise _told(failed[0], self.scratch, process) from failed[0]
 
@@ -140,6 +146,10 @@ class Spark:
         self.connection.close()
         if self.started is not None:
             self.started.stop()
+        for path in (self.scratch / "rows", self.scratch / "own"):
+            shutil.rmtree(path, ignore_errors=True)
+        if not self.failed:  # else the log is kept
+            shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 class Started:
@@ -238,21 +248,15 @@ class Started:
         SparkSession._instantiatedSession = None
 
 
-class _Running:
-    """A Spark that somebody else started in this process."""
-
-    def __init__(self, session: Any) -> None:
-        self.session = session
-
-
-def _running() -> _Running | None:
+def _running() -> Any:
+    """The session of a Spark that somebody else started in this process; None: there is none."""
     try:
         from pyspark import SparkContext
         from pyspark.sql import SparkSession
     except ImportError:
         return None
     context = SparkContext._active_spark_context
-    return None if context is None else _Running(SparkSession(context))
+    return None if context is None else SparkSession(context)
 
 
 def _java() -> None:
@@ -308,7 +312,9 @@ def _told(error: Exception, folder: Path, process: subprocess.Popen[bytes] | Non
         with suppress(subprocess.TimeoutExpired):
             process.wait(TICK_SECONDS)
             why = Fault.of("its Java process ended")
-    return InputError.of(
-        "Spark cannot go on: {why}. What is finished is kept: run the same command again. All that Spark said is in "
-        "{log}.", why=why, log=folder / "log",
-    )  # fmt: skip
+    faults = [
+        Fault.of("Spark cannot go on: {why}. What is finished is kept: run the same command again.", why=why)
+    ]
+    if (folder / "log").exists():
+        faults.append(Fault.of("All that Spark said is in {log}.", log=folder / "log"))
+    return InputError(faults)
