@@ -48,8 +48,6 @@ EXACT = {
     "spark.sql.parquet.mergeSchema": "false",
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
-    "spark.sql.parser.escapedStringLiterals": "false",
-    "spark.sql.legacy.consecutiveStringLiterals.enabled": "false",
 }
 QUIET = {"spark.app.name": "salur", "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
 ON_THIS_MACHINE = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
