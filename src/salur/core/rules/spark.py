@@ -168,7 +168,8 @@ class Started:
         _java()
         self.master, self.local = master, master.startswith("local")
         self.session: Any = None
-        near = self.local or all(host.startswith(_LOOPBACK) for host, _ in _hosts(master))
+        hosts = [host for host, _ in _hosts(master)]
+        near = self.local or (hosts != [] and all(host.startswith(_LOOPBACK) for host in hosts))
         own = folder / "own"
         own.mkdir()
         settings = QUIET | {
@@ -189,24 +190,22 @@ class Started:
             self.session = SparkSession(SparkContext(conf=conf, gateway=self.gateway))
             if current_thread() is main_thread():
                 signal.signal(signal.SIGINT, before)  # PySpark puts its own in place
-        except InputError:
+        except BaseException as error:
             self.stop()
-            raise
-        except Exception as error:
-            self.stop()
+            if isinstance(error, InputError) or not isinstance(error, Exception):
+                raise
             raise _told(error, folder) from error
-        except BaseException:
-            self.stop()
-            raise
 
     def _answers(self) -> None:
         """Refuse a standalone master that is not there; Spark itself would try for a minute."""
         from py4j.protocol import Py4JJavaError
 
-        java, why = self.gateway.jvm.java.net, ""
+        net, why = self.gateway.jvm.java.net, ""
         for host, port in _hosts(self.master):
             try:
-                java.Socket().connect(java.InetSocketAddress(host, port), ANSWER_SECONDS_MOST * 1000)
+                socket = net.Socket()
+                socket.connect(net.InetSocketAddress(host, port), ANSWER_SECONDS_MOST * 1000)
+                socket.close()
                 return
             except Py4JJavaError as error:
                 why = str(
