@@ -53,7 +53,8 @@ def lost(people: Path, programme: str) -> int:
         say(f"{programme}: two workers of {cluster.master}")
         begun = time.monotonic()
         options = ["--engine", "spark", "--master", cluster.master]
-        with subprocess.Popen(command(people, programme, folder / "spark", *options), env=own(people)) as run:
+        decide = command(people, programme, folder / "spark", *options)
+        with subprocess.Popen(decide, env=own(people), stdout=subprocess.DEVNULL) as run:
             victim = cluster.folder / "worker2"
             while (tasks := began(victim)) < TASKS_BEGUN:
                 if run.poll() is not None:
@@ -68,7 +69,8 @@ def lost(people: Path, programme: str) -> int:
             f"{programme}: one worker killed after {killed:.0f} s and {tasks} tasks begun ({heard}); "
             f"the other finished after {time.monotonic() - begun:.0f} s"
         )
-    subprocess.run(command(people, programme, folder / "duckdb"), env=own(people), check=True)
+    decide = command(people, programme, folder / "duckdb")
+    subprocess.run(decide, env=own(people), stdout=subprocess.DEVNULL, check=True)
     return compared(people, programme, folder)
 
 
