@@ -38,6 +38,7 @@ STOP_SECONDS_MOST = 30
 TICK_SECONDS = 0.5
 _MASTER = re.compile(r"local(\[.+\])?|spark://[^:/]+:\d{1,5}(,[^:/]+:\d{1,5})*|yarn|k8s://.+")
 _LOOPBACK = ("127.", "localhost")
+_UNRESPONSIVE = "All masters are unresponsive"
 _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 
 # Whatever a cluster's own defaults are: exact arithmetic, dates as they stand, no damaged file passed over.
@@ -64,14 +65,9 @@ class Spark:
         self.scratch = work.resolve() / "spark"
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir(parents=True)
-        session = _running()
-        self.started: Started | None = None
-        if session is None:
-            self.started = Started(master, self.scratch)
-            session = self.started.session
-        self.session = session.newSession()
-        for name, value in EXACT.items():
-            self.session.conf.set(name, value)
+        running = _running()
+        self.started = None if running else Started(master, self.scratch)
+        self.session = self.started.session if self.started else _exact(running)
         self.connection = connect(work)
         self.failed = False
 
@@ -187,14 +183,16 @@ class Started:
         try:
             self._answers()
             before = signal.getsignal(signal.SIGINT)
-            self.session = SparkSession(SparkContext(conf=conf, gateway=self.gateway))
+            self.session = _exact(SparkSession(SparkContext(conf=conf, gateway=self.gateway)))
             if current_thread() is main_thread():
                 signal.signal(signal.SIGINT, before)  # PySpark puts its own in place
-        except BaseException as error:
+        except (InputError, KeyboardInterrupt):
             self.stop()
-            if isinstance(error, InputError) or not isinstance(error, Exception):
-                raise
-            raise _told(error, folder) from error
+            raise
+        except Exception as error:
+            told = _told(error, folder, self.gateway.proc)
+            self.stop()
+            raise told from error
 
     def _answers(self) -> None:
         """Refuse a standalone master that is not there; Spark itself would try for a minute."""
@@ -256,6 +254,14 @@ def _running() -> Any:
     return None if context is None else SparkSession(context)
 
 
+def _exact(session: Any) -> Any:
+    """A session beside this one, with settings of its own."""
+    own = session.newSession()
+    for name, value in EXACT.items():
+        own.conf.set(name, value)
+    return own
+
+
 def _java() -> None:
     """Refuse a machine without a Java that Spark runs on."""
     home = os.environ.get("JAVA_HOME")
@@ -304,14 +310,16 @@ def _told(error: Exception, folder: Path, process: subprocess.Popen[bytes] | Non
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     lines = [line.strip().rstrip(".") for line in text.splitlines() if line.strip()]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    why: object = (causes or lines or [type(error).__name__])[-1 if causes else 0][:300]
-    if process is not None:
+    why: object = (causes[-1:] or lines[:1] or [type(error).__name__])[0][:300]
+    log = folder / "log"
+    said = log.read_text("utf-8", "replace") if log.exists() else ""
+    if _UNRESPONSIVE in said:
+        why = _UNRESPONSIVE
+    elif process is not None:
         with suppress(subprocess.TimeoutExpired):
             process.wait(TICK_SECONDS)
             why = Fault.of("its Java process ended")
     faults = [
         Fault.of("Spark cannot go on: {why}. What is finished is kept: run the same command again.", why=why)
     ]
-    if (folder / "log").exists():
-        faults.append(Fault.of("All that Spark said is in {log}.", log=folder / "log"))
-    return InputError(faults)
+    return InputError([*faults, Fault.of("All that Spark said is in {log}.", log=log)] if said else faults)
