@@ -22,7 +22,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench import agree, page
+from bench import agree, page, spark
 from bench.server import Server, postgres
 from bench.work import ROOT
 
@@ -242,6 +242,8 @@ def engines(given: argparse.Namespace, server: Server | None) -> dict[str, Found
         found[name] = run("decide", small, given.folder / "engine", "pkh", name, url)
         if server and name == "postgres":
             found[name]["cpu"] += server.cpu() - before
+    if spark.here():
+        found["spark"] = timed(spark.command(small, given.folder / "engine"))
     return found
 
 

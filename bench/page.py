@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 Found = dict[str, Any]
-PACKAGES = ("salur", "duckdb", "pyarrow", "polars", "psycopg")
+PACKAGES = ("salur", "duckdb", "pyarrow", "polars", "psycopg", "pyspark")
 WORK = {
     "scan": "scan of the needed columns (the floor)",
     "by_hand": "a query written by hand for DuckDB ([bench/by_hand.sql](../bench/by_hand.sql))",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import event, given, settings
+from tests import spark
 from tests.core.rules import rich_sample
 from tests.core.rules.agreement import Judge
 from tests.core.rules.rulebooks_random import (
@@ -63,7 +64,11 @@ def test_postgresql_agrees_with_the_naive_reading(postgres_url: str) -> None:
 def engines(request: pytest.FixtureRequest) -> tuple[tuple[str, ...], str | None]:
     """Every engine that is here."""
     url = request.getfixturevalue("postgres_url")
-    return ("duckdb", "python", "sqlite", "postgres"), url
+    names = ("duckdb", "python", "sqlite", "postgres")
+    if spark.missing():  # test_spark.py says so
+        return names, url
+    request.getfixturevalue("spark_running")
+    return (*names, "spark"), url
 
 
 def families(catalogue: Table, on: date, count: int) -> tuple[dict[str, Dated], list[Json]]:

@@ -192,17 +192,8 @@ def salur(
     people: Path, out: Path, *options: str, main: str = MAIN, programme: str = "pkh", **more: str
 ) -> list[Any]:
     """The command and its environment; Spark in a process of its own."""
-    arguments = [
-        "rules",
-        "decide",
-        "pkh",
-        "--population",
-        str(people),
-        "--out",
-        str(out),
-        "--engine",
-        "spark",
-    ]
+    arguments = ["rules", "decide", programme, "--population", str(people), "--out", str(out)]
+    arguments += ["--engine", "spark"]
     cache = {"SALUR_CACHE": str(people.parent / "cache")}
     return [[sys.executable, "-c", main, *arguments, *options], os.environ | cache | more]
 
@@ -277,7 +268,7 @@ def test_stopped_or_killed_it_leaves_nothing_and_goes_on(people: Path, tmp_path:
                 os.kill(child, signal.SIGKILL)
             else:
                 process.send_signal(signal.SIGINT if how == "Ctrl-C" else signal.SIGKILL)
-            _, told = process.communicate(timeout=120)
+            _, told = process.communicate(timeout=300)
         assert "Traceback" not in told
         if how == "Ctrl-C":
             assert process.returncode == 1

@@ -35,6 +35,7 @@ JAVA_LEAST = 17
 ANSWER_SECONDS_MOST = 10  # until a master answers
 ALONE_SECONDS_MOST = 60  # without any worker
 STOP_SECONDS_MOST = 30
+WORDS_MOST = 500  # of what Spark says, in a sentence of ours
 TICK_SECONDS = 0.5
 _MASTER = re.compile(r"local(\[.+\])?|spark://[^:/]+:\d{1,5}(,[^:/]+:\d{1,5})*|yarn|k8s://.+")
 _LOOPBACK = ("127.", "localhost")
@@ -310,7 +311,7 @@ def _told(error: Exception, folder: Path, process: subprocess.Popen[bytes] | Non
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     lines = [line.strip().rstrip(".") for line in text.splitlines() if line.strip()]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    why: object = (causes[-1:] or lines[:1] or [type(error).__name__])[0][:300]
+    why: object = "; ".join([*lines[:1], *causes[-1:]])[:WORDS_MOST] or type(error).__name__
     log = folder / "log"
     said = log.read_text("utf-8", "replace") if log.exists() else ""
     if _UNRESPONSIVE in said:
