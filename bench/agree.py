@@ -10,6 +10,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
+from bench import spark
 from bench.work import BOOKS, opened, plan_of
 
 SHOWN = 5  # differences printed
@@ -27,7 +28,13 @@ def compare(population: Path, programme: str, folder: Path, one_by_one: int, url
 
     catalogue, people = opened(str(population))
     plan = plan_of(programme, catalogue, people)
-    names = ["duckdb", "sqlite", *(["postgres"] if url else []), "python"]
+    names = [
+        "duckdb",
+        "sqlite",
+        *(["postgres"] if url else []),
+        *(["spark"] if spark.here() else []),
+        "python",
+    ]
     work = folder / "agree" / programme
     shutil.rmtree(work, ignore_errors=True)
     decided = []

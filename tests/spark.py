@@ -68,6 +68,7 @@ class Cluster:
         log = self.folder / f"{name}.log"
         quiet = {
             "SPARK_HOME": str(home), "SPARK_LOCAL_IP": LOOPBACK, "SPARK_DAEMON_MEMORY": "256m",
+            "SPARK_LOCAL_DIRS": str(self.folder), "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={self.folder}",
             "SPARK_DAEMON_JAVA_OPTS": "-Dspark.master.rest.enabled=false -Dspark.worker.timeout=20",
         }  # fmt: skip
         command = [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{what}"]
