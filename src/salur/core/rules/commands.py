@@ -141,6 +141,9 @@ def decide(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the decisions.")],
     on: On = None,
     engine: Annotated[str, typer.Option(help="One of " + ", ".join(ENGINES) + ".")] = "duckdb",
+    family_facts: Annotated[
+        bool, typer.Option(help="Sum over members once and keep it in the user's cache (DuckDB).")
+    ] = True,
     facts: FactsOption = None,
     as_json: Json = False,
 ) -> None:
@@ -171,6 +174,7 @@ def decide(
             postgres_url=postgres_url(),
             progress=said,
             checked=cache() / "checked",
+            family_facts=cache() / "family-facts" if family_facts else None,
         )
     if as_json:
         typer.echo(
@@ -252,7 +256,7 @@ def day(on: datetime | None) -> date:
 
 
 def cache() -> Path:
-    """Where we remember which populations were verified: SALUR_CACHE, or salur in the user's cache folder."""
+    """For which populations were verified, and family facts: SALUR_CACHE, or salur in the user's cache folder."""
     own = os.environ.get("SALUR_CACHE")
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "salur"
 

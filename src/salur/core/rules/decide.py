@@ -12,22 +12,19 @@ same bytes. `work/` and `run.json` are there only until the run has ended.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import re
 import shutil
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from salur.core.faults import Fault as Wrong
 from salur.core.faults import InputError
@@ -41,8 +38,9 @@ from salur.core.population.layout import (
     write_whole,
 )
 from salur.core.rules import engines, sql
-from salur.core.rules.engines import Engine, copy
+from salur.core.rules.engines import Engine, copy, sentences
 from salur.core.rules.evaluate import NOT_FOUND, OUTCOMES, Cutoff
+from salur.core.rules.family_facts import prepare
 from salur.core.rules.plan import Plan
 from salur.core.rules.rows import quoted
 from salur.core.rules.rulebook import ID
@@ -151,10 +149,13 @@ def decide(
     postgres_url: str | None = None,
     progress: Progress | None = None,
     checked: Path | None = None,
+    family_facts: Path | None = None,
 ) -> Decisions:
     """Decide every unit of a population into the folder `out`; goes on where an earlier run stopped.
 
     checked: a folder that remembers which populations were verified, so that it is done once; None: every time.
+    family_facts: a folder that keeps what is summed over members (`family_facts.prepare`), for DuckDB; the decisions
+    are the same without.
     Raises InputError for an input that cannot be decided, a folder of another run, or a full disk.
     """
     said = progress or (lambda stage, province: None)
@@ -176,7 +177,7 @@ def decide(
             folder.mkdir(parents=True, exist_ok=True)
         with closing(engines.engine(engine, work, postgres_url)) as worker:
             for province in population.provinces:
-                _province(plan, population, province, out, worker)
+                _province(plan, population, province, out, worker, family_facts)
                 said("decide", province)
             cutoffs = {} if plan.places is None else _places(plan, population, out, worker)
             if plan.places is not None:
@@ -184,31 +185,6 @@ def decide(
                     _with_places(plan, province, out, cutoffs, worker)
                     said("places", province)
             return _finish(plan, population, out, run, cutoffs, worker)
-
-
-@contextmanager
-def sentences(out: Path) -> Iterator[None]:
-    """What an engine or the operating system says of an input or a full disk, as a sentence."""
-    try:
-        yield
-    except (RuntimeError, duckdb.InterruptException) as error:
-        if "interrupted" in str(error).lower():  # how DuckDB tells of Ctrl-C
-            raise KeyboardInterrupt from None
-        raise
-    except (duckdb.Error, pa.ArrowException, sqlite3.OperationalError, OSError) as error:
-        text = str(error)
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) or any(
-            words in text
-            for words in ("No space left", "File too large", "Disk quota", "could not write", "disk is full")
-        ):
-            raise InputError.at(
-                out, "The disk is full. What is finished is kept: make room and run the same command again."
-            ) from None
-        if not isinstance(error, OSError):
-            raise InputError.at(out, "The files cannot be read or written: {why}.",
-                                why=text.strip().splitlines()[0].rstrip(".")) from error  # fmt: skip
-        raise InputError.at(out, "The files cannot be read or written: {why}.",
-                            why=error.strerror or text) from error  # fmt: skip
 
 
 # ---- before ------------------------------------------------------------------------------------------------
@@ -271,7 +247,9 @@ def _verified(population: Population, plan: Plan, checked: Path | None, said: Pr
 # ---- a province --------------------------------------------------------------------------------------------
 
 
-def _province(plan: Plan, population: Population, province: str, out: Path, worker: Engine) -> None:
+def _province(
+    plan: Plan, population: Population, province: str, out: Path, worker: Engine, family_facts: Path | None
+) -> None:
     """The decisions of a province before places are given, into work/ (or in place where there is no quota)."""
     final = out / "decisions" / f"{province}.parquet"
     decided = out / "work" / f"{province}.parquet"
@@ -279,7 +257,11 @@ def _province(plan: Plan, population: Population, province: str, out: Path, work
         return
     part = out / "work" / f"{province}.part"
     columns = sql.columns(plan) if plan.places is not None else _shown(plan, "")
-    worker.decide(plan, population, province, columns, part)
+    if family_facts is not None and isinstance(worker, engines.DuckDB):
+        facts = prepare(plan, population, province, family_facts, worker.connection)
+        worker.decide(plan, population, province, columns, part, facts)
+    else:
+        worker.decide(plan, population, province, columns, part)
     part.replace(final if plan.places is None else decided)
 
 

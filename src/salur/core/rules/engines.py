@@ -6,6 +6,7 @@ decisions: a test compares a million families. DuckDB reads and writes the Parqu
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -26,6 +27,9 @@ from salur.core.rules.rows import cases, quoted
 
 NAMES = ("duckdb", "sqlite", "postgres", "python")
 MEMORY_MOST = "1GB"
+FAMILIES_AT_ONCE = (
+    1_000_000  # of which rows are grouped, joined and sorted together: memory does not grow beyond
+)
 BATCH = 20_000
 # Ranks within an area: the n-th, and how many places are taken with this unit.
 RANKS = """SELECT unit_id, area, score, ROW_NUMBER() OVER (PARTITION BY area ORDER BY score, unit_id) AS place,
@@ -91,10 +95,82 @@ def copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> Non
     connection.execute(f"COPY ({query}) TO {quoted(target)} (FORMAT parquet, COMPRESSION zstd)").fetchall()
 
 
-def source(population: Population, families: str, persons: str) -> sql.Source:
-    """Where the rows of a population are, for `sql.statement`."""
+def copy_all(connection: duckdb.DuckDBPyConnection, queries: Sequence[str], target: Path) -> None:
+    """`copy` of queries one after the other into one file, with the same bytes as of one query for all rows."""
+    if len(queries) == 1:
+        copy(connection, queries[0], target)
+        return
+    parts = [target.with_name(f"{target.name}.{number}") for number in range(len(queries))]
+    for query, part in zip(queries, parts, strict=True):
+        copy(connection, query, part)
+    copy(connection, f"SELECT * FROM read_parquet([{', '.join(map(quoted, parts))}])", target)
+    for part in parts:
+        part.unlink()
+
+
+def source(
+    population: Population, families: str, persons: str, *, family_facts: Path | None = None
+) -> sql.Source:
+    """Where the rows of a population are, for `sql.statement`; family facts (DuckDB only) in place of persons."""
     as_of = {name: held.as_of for name, held in population.facts.items()}
-    return sql.Source(families, persons, as_of, population.as_of_columns)
+    if family_facts is not None:  # a row for each family, in the same order
+        families = f"(SELECT * FROM {families} POSITIONAL JOIN read_parquet({quoted(family_facts)}))"
+    return sql.Source(families, persons, as_of, population.as_of_columns, family_facts is not None)
+
+
+def slices(connection: duckdb.DuckDBPyConnection, population: Population, province: str) -> list[sql.Source]:
+    """The rows of a province in slices of whole regencies, of about FAMILIES_AT_ONCE families, in their order."""
+    files = tables(population, province)
+    if population.files[f"families/{province}.parquet"].rows <= FAMILIES_AT_ONCE:
+        return [source(population, *files)]
+    ranges: list[list[str]] = []
+    together = FAMILIES_AT_ONCE
+    for region, families in connection.execute(
+        f"SELECT region, count(*) FROM {files[0]} GROUP BY region ORDER BY region"
+    ).fetchall():
+        if together + families > FAMILIES_AT_ONCE:
+            ranges.append([region, region])
+            together = 0
+        together += families
+        ranges[-1][1] = region
+    return [
+        source(
+            population,
+            *(f"(SELECT * FROM {file} WHERE region BETWEEN '{first}' AND '{last}')" for file in files),
+        )
+        for first, last in ranges
+    ]
+
+
+def tables(population: Population, province: str) -> tuple[str, str]:
+    """Families and persons of a province, for DuckDB."""
+    families, persons = (f"read_parquet({quoted(path)})" for path in _files(population, province))
+    return families, persons
+
+
+@contextmanager
+def sentences(out: Path) -> Iterator[None]:
+    """What an engine or the operating system says of an input or a full disk, as a sentence."""
+    try:
+        yield
+    except (RuntimeError, duckdb.InterruptException) as error:
+        if "interrupted" in str(error).lower():  # how DuckDB tells of Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
+    except (duckdb.Error, pa.ArrowException, sqlite3.OperationalError, OSError) as error:
+        text = str(error)
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) or any(
+            words in text
+            for words in ("No space left", "File too large", "Disk quota", "could not write", "disk is full")
+        ):
+            raise InputError.at(
+                out, "The disk is full. What is finished is kept: make room and run the same command again."
+            ) from None
+        if not isinstance(error, OSError):
+            raise InputError.at(out, "The files cannot be read or written: {why}.",
+                                why=text.strip().splitlines()[0].rstrip(".")) from error  # fmt: skip
+        raise InputError.at(out, "The files cannot be read or written: {why}.",
+                            why=error.strerror or text) from error  # fmt: skip
 
 
 class DuckDB:
@@ -106,11 +182,21 @@ class DuckDB:
         self.connection = connect(work)
 
     def decide(
-        self, plan: Plan, population: Population, province: str, shown: Sequence[str], target: Path
+        self,
+        plan: Plan,
+        population: Population,
+        province: str,
+        shown: Sequence[str],
+        target: Path,
+        family_facts: Path | None = None,
     ) -> None:
-        tables = [f"read_parquet({quoted(path)})" for path in _files(population, province)]
-        text = sql.statement(plan, source(population, *tables), sql.DUCKDB, ordered=True)
-        copy(self.connection, f"SELECT {', '.join(shown)} FROM ({text})", target)
+        if family_facts is None:
+            sources = slices(self.connection, population, province)
+        else:
+            sources = [source(population, *tables(population, province), family_facts=family_facts)]
+        # Rows of families and of their facts stand side by side: nothing takes them out of their order.
+        texts = [sql.statement(plan, each, sql.DUCKDB, ordered=family_facts is None) for each in sources]
+        copy_all(self.connection, [f"SELECT {', '.join(shown)} FROM ({text})" for text in texts], target)
 
     def rank(self, candidates: Path, target: Path) -> None:
         text = RANKS.format(candidates=f"read_parquet({quoted(candidates)})")
