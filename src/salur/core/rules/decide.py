@@ -275,6 +275,8 @@ def _shown(plan: Plan, waits: str) -> list[str]:
         expression = (
             column if value is None or not waits else f"CASE WHEN {waits} THEN {value} ELSE {column} END"
         )
+        if column == "outcome":
+            expression = f"CAST({expression} AS ENUM ({', '.join(map(repr, OUTCOMES))}))"
         shown.append(f'{expression} AS "{names.get(column, column)}"')
     return shown
 
@@ -282,8 +284,7 @@ def _shown(plan: Plan, waits: str) -> list[str]:
 def _final(plan: Plan, decided: Path, final: Path, waits: str, worker: Engine) -> None:
     """The final file from the decisions before places were given."""
     part = final.with_suffix(".part")
-    rows = f"read_parquet({quoted(decided)}, file_row_number = true)"
-    query = f"SELECT {', '.join(_shown(plan, waits))} FROM {rows} ORDER BY file_row_number"
+    query = f"SELECT {', '.join(_shown(plan, waits))} FROM read_parquet({quoted(decided)})"
     copy(worker.connection, query, part)
     part.replace(final)
 

@@ -30,6 +30,7 @@ MEMORY_MOST = "1GB"
 FAMILIES_AT_ONCE = (
     1_000_000  # of which rows are grouped, joined and sorted together: memory does not grow beyond
 )
+GROUP = 122_880  # rows in a row group
 BATCH = 20_000
 # Ranks within an area: the n-th, and how many places are taken with this unit.
 RANKS = """SELECT unit_id, area, score, ROW_NUMBER() OVER (PARTITION BY area ORDER BY score, unit_id) AS place,
@@ -90,22 +91,50 @@ def connect(work: Path) -> duckdb.DuckDBPyConnection:
     )
 
 
-def copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
-    """Write a query's rows to a Parquet file; the query orders them, so that the bytes repeat."""
-    connection.execute(f"COPY ({query}) TO {quoted(target)} (FORMAT parquet, COMPRESSION zstd)").fetchall()
+def copy(connection: duckdb.DuckDBPyConnection, queries: str | Sequence[str], target: Path) -> None:
+    """Write the rows of queries, one after the other, to a Parquet file.
+
+    The queries order their rows. The same rows give the same bytes, however many queries and threads gave them.
+    """
+    texts = [queries] if isinstance(queries, str) else queries
+    batches = _batches(connection, texts)
+    schema = next(batches).schema
+    ids = {name: "DELTA_BINARY_PACKED" for name in schema.names if name in ("unit_id", "family_id")}
+    with pq.ParquetWriter(
+        target,
+        schema,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[name for name in schema.names if name not in ids],
+        column_encoding=ids,
+        store_schema=False,
+    ) as writer:
+        for group in _groups(batches, schema):
+            writer.write_table(group, row_group_size=GROUP)
 
 
-def copy_all(connection: duckdb.DuckDBPyConnection, queries: Sequence[str], target: Path) -> None:
-    """`copy` of queries one after the other into one file, with the same bytes as of one query for all rows."""
-    if len(queries) == 1:
-        copy(connection, queries[0], target)
-        return
-    parts = [target.with_name(f"{target.name}.{number}") for number in range(len(queries))]
-    for query, part in zip(queries, parts, strict=True):
-        copy(connection, query, part)
-    copy(connection, f"SELECT * FROM read_parquet([{', '.join(map(quoted, parts))}])", target)
-    for part in parts:
-        part.unlink()
+def _batches(connection: duckdb.DuckDBPyConnection, texts: Iterable[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of queries as they come, after an empty batch that tells the columns."""
+    for text in texts:
+        with connection.sql(text).to_arrow_reader(GROUP) as reader:
+            yield pa.RecordBatch.from_pylist([], reader.schema)
+            yield from reader
+
+
+def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Tables of GROUP rows, the last of the rest."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.num_rows
+        if rows >= GROUP:
+            table = pa.Table.from_batches(waiting, schema)
+            yield table.slice(0, GROUP).combine_chunks()
+            waiting = table.slice(GROUP).to_batches()
+            rows -= GROUP
+    if rows:
+        yield pa.Table.from_batches(waiting, schema).combine_chunks()
 
 
 def source(
@@ -196,7 +225,7 @@ class DuckDB:
             sources = [source(population, *tables(population, province), family_facts=family_facts)]
         # Rows of families and of their facts stand side by side: nothing takes them out of their order.
         texts = [sql.statement(plan, each, sql.DUCKDB, ordered=family_facts is None) for each in sources]
-        copy_all(self.connection, [f"SELECT {', '.join(shown)} FROM ({text})" for text in texts], target)
+        copy(self.connection, [f"SELECT {', '.join(shown)} FROM ({text})" for text in texts], target)
 
     def rank(self, candidates: Path, target: Path) -> None:
         text = RANKS.format(candidates=f"read_parquet({quoted(candidates)})")

@@ -71,7 +71,7 @@ def _alone(lock: Path) -> Iterator[None]:
 def _is_whole(population: Population, province: str, own: Path) -> bool:
     file = own / f"{province}.parquet"
     try:
-        noted = json.loads((own / f"{province}.json").read_bytes())
+        noted = json.loads(_note(file).read_bytes())
         found = asdict(file_entry(file))
     except (OSError, ValueError, RecursionError, pa.ArrowException):
         return False
@@ -81,8 +81,8 @@ def _is_whole(population: Population, province: str, own: Path) -> bool:
 def _make(
     plan: Plan, population: Population, province: str, own: Path, connection: duckdb.DuckDBPyConnection
 ) -> None:
-    file, noted = own / f"{province}.parquet", own / f"{province}.json"
-    noted.unlink(missing_ok=True)
+    file = own / f"{province}.parquet"
+    _note(file).unlink(missing_ok=True)
     queries = []
     for rows in engines.slices(connection, population, province):
         summed = sql.sums(plan, rows)
@@ -94,7 +94,15 @@ def _make(
             f"LEFT JOIN ({text}) a ON a.family_id = f.family_id ORDER BY f.region, f.family_id)"
         )
     part = own / f"{province}.part"
-    engines.copy_all(connection, queries, part)
-    entry = file_entry(part)
+    engines.copy(connection, queries, part)
     part.replace(file)
-    write_whole(noted, canonical(asdict(entry)))
+    write_note(file)
+
+
+def write_note(file: Path) -> None:
+    """Note the bytes, rows and SHA-256 of family facts that are whole."""
+    write_whole(_note(file), canonical(asdict(file_entry(file))))
+
+
+def _note(file: Path) -> Path:
+    return file.with_suffix(".json")
