@@ -17,7 +17,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -382,6 +382,10 @@ def _finish(
     if plan.places is not None:
         files["ranks.parquet"] = out / "ranks.parquet"
     entries = {name: file_entry(path) for name, path in files.items()}
+    counted = {
+        province: _counted(plan, out / "decisions" / f"{province}.parquet", worker.connection)
+        for province in population.provinces
+    }
     manifest = {key: value for key, value in run.items() if key != "engine"} | {
         "unit": rulebook.unit,
         "criteria": list(rulebook.criterion_ids),
@@ -391,7 +395,8 @@ def _finish(
         "rows": {
             province: entries[f"decisions/{province}.parquet"].rows for province in population.provinces
         },
-        "totals": _totals(plan, out, population.provinces, worker.connection),
+        "totals": _totals(plan, counted.values()),
+        "provinces": {province: _totals(plan, [numbers]) for province, numbers in counted.items()},
         "files": {
             name: {"bytes": e.bytes, "rows": e.rows, "sha256": e.sha256} for name, e in entries.items()
         },
@@ -410,26 +415,35 @@ def _tidy(out: Path) -> None:
     (out / "run.json").unlink(missing_ok=True)
 
 
-def _totals(
-    plan: Plan, out: Path, provinces: Sequence[str], connection: duckdb.DuckDBPyConnection
-) -> dict[str, Any]:
-    """Units and money per outcome, and how many units fail or wait for each criterion."""
-    files = ", ".join(quoted(out / "decisions" / f"{province}.parquet") for province in provinces)
-    rows = f"read_parquet([{files}])"
+Counted = Mapping[
+    str, Counter[object]
+]  # by outcome: units, sums of columns, and (mask, bit) for each criterion
+
+
+def _counted(plan: Plan, file: Path, connection: duckdb.DuckDBPyConnection) -> Counted:
+    """What the rows of a province come to."""
+    rows = f"read_parquet({quoted(file)})"
     bits = range(len(plan.rulebook.criterion_ids))
-    sums = ("amount", "amount_most", *(f'"{count_column(item.id)}"' for item in plan.items))
+    sums = ("amount", "amount_most", *(count_column(item.id) for item in plan.items))
+    counted: Counted = {outcome: Counter() for outcome in OUTCOMES}
+    summed = ", ".join(f'CAST(sum("{name}") AS BIGINT)' for name in sums)
+    for outcome, failed, unknown, units, *numbers in connection.execute(
+        f"SELECT outcome, failed, unknown, count(*), {summed} FROM {rows} GROUP BY outcome, failed, unknown"
+    ).fetchall():
+        numbers_of = counted[outcome]
+        numbers_of["units"] += units
+        numbers_of.update(dict(zip(sums, numbers, strict=True)))
+        for name, mask in (("failed", failed), ("unknown", unknown)):
+            numbers_of.update({(name, bit): units for bit in bits if mask >> bit & 1})
+    return counted
+
+
+def _totals(plan: Plan, provinces: Iterable[Counted]) -> dict[str, Any]:
+    """Units and money per outcome, and how many units fail or wait for each criterion."""
     counted: dict[str, Counter[object]] = {outcome: Counter() for outcome in OUTCOMES}
-    summed = ", ".join(f"sum({name})" for name in sums)
-    for outcome, *numbers in connection.execute(
-        f"SELECT outcome, {summed} FROM {rows} GROUP BY outcome"
-    ).fetchall():
-        counted[outcome].update(dict(zip(sums, numbers, strict=True)))
-    for outcome, units, *masks in connection.execute(
-        f"SELECT outcome, count(*), failed, unknown FROM {rows} GROUP BY outcome, failed, unknown"
-    ).fetchall():
-        counted[outcome]["units"] += units
-        for name, mask in zip(("failed", "unknown"), masks, strict=True):
-            counted[outcome].update({(name, bit): units for bit in bits if mask >> bit & 1})
+    for numbers in provinces:
+        for outcome in OUTCOMES:
+            counted[outcome].update(numbers[outcome])
 
     def total(key: object, outcomes: Iterable[str] = OUTCOMES) -> int:
         return sum(counted[outcome][key] for outcome in outcomes)
@@ -444,7 +458,7 @@ def _totals(
             id_: {mask: total((mask, bit), looked_at) for mask in ("failed", "unknown")}
             for bit, id_ in enumerate(plan.rulebook.criterion_ids)
         },
-        "components": {item.id: total(f'"{count_column(item.id)}"') for item in plan.items},
+        "components": {item.id: total(count_column(item.id)) for item in plan.items},
     }
 
 
