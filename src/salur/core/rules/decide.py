@@ -284,7 +284,10 @@ def _shown(plan: Plan, waits: str) -> list[str]:
 def _final(plan: Plan, decided: Path, final: Path, waits: str, worker: Engine) -> None:
     """The final file from the decisions before places were given."""
     part = final.with_suffix(".part")
-    query = f"SELECT {', '.join(_shown(plan, waits))} FROM read_parquet({quoted(decided)})"
+    rows = f"read_parquet({quoted(decided)})"
+    if waits:
+        rows = f"(SELECT *, {waits} AS waits FROM {rows})"
+    query = f"SELECT {', '.join(_shown(plan, 'waits' if waits else ''))} FROM {rows}"
     copy(worker.connection, query, part)
     part.replace(final)
 
@@ -351,6 +354,8 @@ def _with_places(plan: Plan, province: str, out: Path, cutoffs: Mapping[str, Any
     area = {"nation": "''", "province": "substr(region, 1, 2)", "regency": "region"}[plan.places.by]
     late = []
     for name, cutoff in cutoffs.items():
+        if name[:2] not in ("", province):
+            continue
         if cutoff["closed"]:
             late.append(f"{area} = '{name}'")
         elif cutoff["score"] is not None:
