@@ -1,4 +1,5 @@
 """`python -m bench`: measures, prints ratios, and writes docs/benchmarks.md. `python -m bench agree`: compares engines.
+`python -m bench nation`: all of Indonesia, resumable (bench/nation.py).
 
 Every figure is that of a whole process as the operating system counts it, or of the work inside it where said;
 medians of several runs, interleaved, because the machine is not alone. What was found is kept beside the
@@ -19,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import agree, page
+from bench import agree, nation, page
 from bench.server import Server, postgres
 from bench.work import ROOT
 
@@ -64,8 +65,8 @@ def population(folder: Path, families: int, regencies: str) -> Path:
 def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("speed", "agree"), default="speed")
-    parser.add_argument("--families", type=int, default=1_000_000)
+    parser.add_argument("what", nargs="?", choices=("speed", "agree", "nation"), default="speed")
+    parser.add_argument("--families", type=int, help="1,000,000; for nation 93,000,000")
     parser.add_argument("--regencies", default="35", help="codes with commas between, or all")
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--large", action="store_true", help="memory at ten times the families too")
@@ -79,12 +80,19 @@ def main() -> None:
     given = parser.parse_args()
     given.folder = given.folder.resolve()
     given.folder.mkdir(parents=True, exist_ok=True)
-    path = population(given.folder, given.families, given.regencies)
-    with postgres() as server:
-        found = compared(given, path, server) if given.what == "agree" else measured(given, path, server)
+    given.families = given.families or (93_000_000 if given.what == "nation" else 1_000_000)
+    if given.what == "nation":
+        found = nation.measure(given.folder, given.families, given.date, run)
+        found["differing"] = int(not found["same"])
+    else:
+        path = population(given.folder, given.families, given.regencies)
+        with postgres() as server:
+            found = compared(given, path, server) if given.what == "agree" else measured(given, path, server)
     found |= page.machine(given.date)
     (given.folder / f"{given.what}.json").write_text(json.dumps(found, indent=1), "utf-8")
     kept = {file.stem: json.loads(file.read_text("utf-8")) for file in given.folder.glob("*.json")}
+    if "nation" in kept and "same" not in kept["nation"]:
+        del kept["nation"]  # not finished
     given.report.write_text(page.text(kept), "utf-8")
     said("")
     print(page.text({given.what: found}))
@@ -134,7 +142,11 @@ def measured(given: argparse.Namespace, path: Path, server: Server | None) -> Fo
     }  # fmt: skip
     if "polars" in runs:
         found["ratios"]["`decide` ÷ Polars by hand"] = ratio(runs["decide"], runs["polars"], "cpu")
-    return found | {"beside": beside(given, path, ours), "engines": engines(given, server)}
+    return found | {
+        "beside": beside(given, path, ours),
+        "engines": engines(given, server),
+        "scale": [scale(given, families) for families in sizes(given)[1:]],
+    }
 
 
 def middle(runs: list[Found]) -> Found:
@@ -156,6 +168,35 @@ def memory(given: argparse.Namespace, families: int) -> Found:
     path = population(given.folder, families, "all")
     run("decide", path, given.folder / "memory")  # verified from here on
     return run("decide", path, given.folder / "memory") | {"families": families}
+
+
+def scale(given: argparse.Namespace, families: int) -> Found:
+    """From family facts and from persons, with ranks in every regency, beside the scan of the same columns."""
+    path, book = population(given.folder, families, "all"), nation.ranked(given.folder, families)
+    cache, out = given.folder / "family-facts", given.folder / "scale"
+    run("verify_once", path)
+    shutil.rmtree(cache, ignore_errors=True)
+    found: Found = {"families": families, "work": {"make": run("prepare", path, book, cache)}}
+    kinds: dict[str, tuple[Any, ...]] = {
+        "scan_facts": ("scan", path, book, cache),
+        "facts": ("decide", path, out, book, "duckdb", "", cache),
+        "facts_plain": ("decide", path, out, "pkh", "duckdb", "", cache),
+        "scan_persons": ("scan", path, book),
+        "persons": ("decide", path, out, book),
+        "persons_plain": ("decide", path, out, "pkh"),
+    }
+    turns = 3 if families <= given.families else 1
+    runs: dict[str, list[Found]] = {kind: [] for kind in kinds}
+    for _ in range(turns):
+        for kind, work in kinds.items():
+            runs[kind].append(run(*work))
+            shutil.rmtree(out, ignore_errors=True)
+    found["work"] |= {kind: middle(each) for kind, each in runs.items()}
+    found["ratios"] = {
+        kind: ratio(runs[kind], runs[f"scan_{kind.partition('_')[0]}"], "cpu")
+        for kind in kinds if not kind.startswith("scan")
+    }  # fmt: skip
+    return found | {"turns": turns}
 
 
 def beside(given: argparse.Namespace, path: Path, ours: Path) -> list[tuple[str, int, Found]]:

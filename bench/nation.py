@@ -1,14 +1,14 @@
 """`python -m bench nation` (`make bench-nation`): all of Indonesia on this machine, stage by stage.
 
-Each stage is a process of its own, measured by the operating system, and noted in nation-FAMILIES.json: stopped, the same
-command goes on with the stage that is not yet noted, and each stage goes on inside where it can.
+Each stage is a process of its own, measured by the operating system, and noted in nation.json: stopped, the same
+command goes on with the stage that is not yet noted, and a stage goes on with the province that is not yet there (then
+its figures are those of the last part alone, and the page says so).
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,39 +58,43 @@ def stages(folder: Path, families: int) -> dict[str, tuple[Any, ...]]:
             "",
             cache,
         ),
-        "statistics by province": ("statistics", facts),
+        "statistics by province, noted when deciding": ("statistics", facts),
+        "statistics counted anew from the masks": ("counted", facts),
         "scan of families and persons": ("scan", people, book),
         "decide from persons, ranks in each regency": ("decide", people, persons, book),
     }
 
 
-def measure(given: argparse.Namespace, run: Run) -> Found:
+def measure(folder: Path, families: int, day: str, run: Run) -> Found:
     """Run what is not noted yet; returns everything noted."""
-    folder, families = given.folder, given.families
-    noted = folder / f"nation-{families}.json"
-    found: Found = json.loads(noted.read_text("utf-8")) if noted.exists() else {"stages": {}}
+    noted = folder / "nation.json"
+    found: Found = json.loads(noted.read_text("utf-8")) if noted.exists() else {}
+    if found.get("families") != families:
+        found = {"families": families, "stages": {}, "begun": []}
     for name, work in stages(folder, families).items():
         if name in found["stages"]:
             continue
-        print(f"{name} …", flush=True)
-        found["stages"][name] = run(*work) | {"disk": used(folder)}
-        noted.write_text(json.dumps(found | page.machine(given.date), indent=1), "utf-8")
-    found |= {"families": families} | page.machine(given.date)
-    manifests = [
-        (folder / f"{kind}-{families}" / "manifest.json").read_bytes() for kind in ("facts", "persons")
-    ]
-    found["same"] = manifests[0] == manifests[1]  # they hold the hash of every file
-    noted.write_text(json.dumps(found, indent=1), "utf-8")
+        again = name in found["begun"]
+        found["begun"] = [name]
+        _note(noted, found | page.machine(day))
+        begun = time.monotonic()
+        done = run(*work) | {"wall": time.monotonic() - begun, "again": again, "disk": used(folder)}
+        found["stages"][name] = done
+        _note(noted, found | page.machine(day))
+    facts, persons = (folder / f"{kind}-{families}" / "manifest.json" for kind in ("facts", "persons"))
+    found |= {"same": facts.read_bytes() == persons.read_bytes()} | page.machine(
+        day
+    )  # with every file's hash
+    _note(noted, found)
     return found
+
+
+def _note(file: Path, found: Found) -> None:
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(found, indent=1), "utf-8")
+    part.replace(file)
 
 
 def used(folder: Path) -> int:
     """Bytes of a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def remove(given: argparse.Namespace) -> None:
-    """Remove what the stages made, and keep the figures."""
-    for name in ("all", "facts", "persons"):
-        shutil.rmtree(given.folder / f"{name}-{given.families}", ignore_errors=True)
-    shutil.rmtree(given.folder / "family-facts", ignore_errors=True)

@@ -318,7 +318,7 @@ WORKS: dict[str, Callable[..., dict[str, Any]]] = {
         prepare,
         statistics,
         counted,
-    )  # fmt: skip
+    )
 }
 
 if __name__ == "__main__":
