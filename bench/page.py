@@ -56,6 +56,8 @@ def text(kept: dict[str, Found]) -> str:
     ]
     if "speed" in kept:
         out += _speed(kept["speed"])
+    if "openfisca" in kept:
+        out += _openfisca(kept["openfisca"])
     if "nation" in kept:
         out += _nation(kept["nation"])
     if "agree" in kept:
@@ -113,6 +115,33 @@ def _speed(found: Found) -> list[str]:
              for name, row in found["engines"].items()),
         ),
         *(_scale(found["scale"]) if "scale" in found else []),
+    ]  # fmt: skip
+
+
+def _openfisca(found: Found) -> list[str]:
+    """The same criteria in another rule engine, and what it cannot say."""
+    least, median, most = found["ratio"]
+    more = found["theirs"] - found["outcomes"].get("eligible", 0)
+    waiting = found["outcomes"].get("needs_data", 0)
+    names = {
+        "openfisca": f"{found['package']}, in memory, arrays given",
+        "decide": "`decide`, from Parquet to Parquet",
+    }
+    return [
+        "", "## Beside openfisca-core", "",
+        f"`python -m bench.openfisca`, PKH for {found['families']:,} families, {found['runs']} turns, each in its own "
+        "environment (it is AGPL-3.0 and never imported).",
+        "",
+        *_table(
+            ("work", "CPU s", "peak MB"),
+            ((names[kind], f"{row['cpu']:.2f}", f"{row['mb']:.0f}") for kind, row in found["work"].items()),
+        ),
+        "",
+        f"`decide` ÷ openfisca-core: {median:.2f} ({least:.2f} to {most:.2f}). What it cannot express: the unknown (an absent "
+        "value is its default), which criterion failed or waits for data, the bounds of an amount, places and ranks. "
+        f"With an unknown decile given as not poor, it grants {found['theirs']:,} families and `decide` "
+        f"{found['ours']:,}; {more:,} of its grants are not proven, {waiting:,} of them wait for data with us. "
+        f"It misses {found['missed']:,} of ours and gives {found['other_amount']:,} of them another amount.",
     ]  # fmt: skip
 
 
