@@ -137,8 +137,8 @@ def _openfisca(found: Found) -> list[str]:
             ((names[kind], f"{row['cpu']:.2f}", f"{row['mb']:.0f}") for kind, row in found["work"].items()),
         ),
         "",
-        f"`decide` ÷ openfisca-core: {median:.2f} ({least:.2f} to {most:.2f}). What it cannot express: the unknown (an absent "
-        "value is its default), which criterion failed or waits for data, the bounds of an amount, places and ranks. "
+        f"`decide` ÷ openfisca-core: {median:.2f} ({least:.2f} to {most:.2f}). What it cannot express: the unknown (an "
+        "absent value is its default), which criterion failed or waits for data, an amount at most, places, ranks. "
         f"With an unknown decile given as not poor, it grants {found['theirs']:,} families and `decide` "
         f"{found['ours']:,}; {more:,} of its grants are not proven, {waiting:,} of them wait for data with us. "
         f"It misses {found['missed']:,} of ours and gives {found['other_amount']:,} of them another amount.",

@@ -304,30 +304,36 @@ def _places(plan: Plan, population: Population, out: Path, worker: Engine) -> di
         return json.loads(known.read_bytes())  # type: ignore[no-any-return]
     work = out / "work"
     area = {"nation": "''", "province": "substr(region, 1, 2)", "regency": "region"}[places.by]
-    decided = ", ".join(quoted(work / f"{province}.parquet") for province in population.provinces)
     connection = worker.connection
-    rows = f"read_parquet([{decided}])"
-    copy(connection, f"SELECT unit_id, {area} AS area, score, persons FROM {rows} WHERE outcome = 'eligible' "
-         "ORDER BY area, score, unit_id", work / "candidates.parquet")  # fmt: skip
-    areas = [row[0] for row in connection.execute(
-        f"SELECT DISTINCT {area} FROM {rows} ORDER BY 1"
-    ).fetchall()]  # fmt: skip
+    areas: list[str] = []
+    ranked: list[Path] = []
+    # An area lies in one province, so that a province at a time is ranked; the nation is one area.
+    for together in [population.provinces] if places.by == "nation" else [[p] for p in population.provinces]:
+        decided = ", ".join(quoted(work / f"{province}.parquet") for province in together)
+        rows = f"read_parquet([{decided}])"
+        areas += [row[0] for row in connection.execute(
+            f"SELECT DISTINCT {area} FROM {rows} ORDER BY 1"
+        ).fetchall()]  # fmt: skip
+        candidates = work / "candidates.parquet"
+        copy(connection, f"SELECT unit_id, {area} AS area, score, persons FROM {rows} WHERE outcome = 'eligible' "
+             "ORDER BY area, score, unit_id", candidates)  # fmt: skip
+        ranked.append(work / f"ranked-{together[0]}.parquet")
+        worker.rank(candidates, ranked[-1])
     missing = [name for name in areas if places.of(name) is None]
     if missing:
         raise InputError.at(plan.rulebook.path, "The quota says no places for {areas}.",
                             line=plan.rulebook.quota.line if plan.rulebook.quota else 0,
                             areas=", ".join(missing[:10]))  # fmt: skip
-    worker.rank(work / "candidates.parquet", work / "ranked.parquet")
     table = " UNION ALL ".join(
         f"SELECT '{name}' AS area, CAST({places.of(name)} AS BIGINT) AS places" for name in areas
     )
-    ranked = f"read_parquet({quoted(work / 'ranked.parquet')})"
+    all_ranked = f"read_parquet([{', '.join(map(quoted, ranked))}])"
     served = connection.execute(f"""
         SELECT p.area, p.places, count(r.unit_id), count(r.unit_id) FILTER (WHERE r.used <= p.places),
             coalesce(max(r.used) FILTER (WHERE r.used <= p.places), 0),
             arg_max(r.score, r.place) FILTER (WHERE r.used <= p.places),
             arg_max(r.unit_id, r.place) FILTER (WHERE r.used <= p.places)
-        FROM ({table}) p LEFT JOIN {ranked} r ON r.area = p.area GROUP BY p.area, p.places ORDER BY p.area
+        FROM ({table}) p LEFT JOIN {all_ranked} r ON r.area = p.area GROUP BY p.area, p.places ORDER BY p.area
     """).fetchall()  # fmt: skip
     cutoffs = {
         name: {
@@ -339,7 +345,8 @@ def _places(plan: Plan, population: Population, out: Path, worker: Engine) -> di
         for name, number, candidates, count, used, score, unit_id in served
     }  # fmt: skip
     part = out / "ranks.part"
-    copy(connection, f'SELECT unit_id, area, score, place AS "rank" FROM {ranked} ORDER BY area, place', part)
+    shown = 'SELECT unit_id, area, score, place AS "rank" FROM'  # each file stands by area and place
+    copy(connection, [f"{shown} read_parquet({quoted(path)})" for path in ranked], part)
     part.replace(out / "ranks.parquet")
     write_whole(known, canonical(cutoffs))
     return cutoffs
