@@ -166,7 +166,7 @@ def sizes(given: argparse.Namespace) -> list[int]:
 def memory(given: argparse.Namespace, families: int) -> Found:
     """Peak memory of `decide`, the regencies of the whole country in proportion."""
     path = population(given.folder, families, "all")
-    run("decide", path, given.folder / "memory")  # verified from here on
+    run("verify_once", path)
     return run("decide", path, given.folder / "memory") | {"families": families}
 
 

@@ -48,7 +48,8 @@ NEVER = -(10**6)  # days: a birth date that is unknown is nobody's age
 
 
 def arrays(people: Path, folder: Path) -> None:
-    """The columns as arrays, unknown as the default."""
+    """The columns as arrays, unknown as the default. It has no family without members: such a one gets a person of
+    whom everything is the default."""
     import duckdb
     import numpy as np
 
@@ -63,7 +64,7 @@ def arrays(people: Path, folder: Path) -> None:
         if kind == "persons":
             shown += ", place AS family"
             rows += (
-                " JOIN (SELECT family_id, row_number() OVER () - 1 AS place "
+                " RIGHT JOIN (SELECT family_id, row_number() OVER () - 1 AS place "
                 f"FROM read_parquet('{people}/families/*.parquet')) USING (family_id)"
             )
         for name, values in connection.execute(f"SELECT {shown} FROM {rows}").fetchnumpy().items():

@@ -361,16 +361,15 @@ def _with_places(plan: Plan, province: str, out: Path, cutoffs: Mapping[str, Any
     area = {"nation": "''", "province": "substr(region, 1, 2)", "regency": "region"}[plan.places.by]
     late = []
     for name, cutoff in cutoffs.items():
+        score, unit_id = cutoff["score"], cutoff["unit_id"]
         if name[:2] not in ("", province):
             continue
         if cutoff["closed"]:
-            late.append(f"{area} = '{name}'")
-        elif cutoff["score"] is not None:
-            score, unit_id = cutoff["score"], cutoff["unit_id"]
-            late.append(
-                f"{area} = '{name}' AND (score > {score} OR (score = {score} AND unit_id > {unit_id}))"
-            )
-    waits = "outcome = 'eligible' AND (" + " OR ".join(f"({each})" for each in late) + ")" if late else ""
+            late.append(f"WHEN '{name}' THEN TRUE")
+        elif score is not None:
+            late.append(f"WHEN '{name}' THEN score > {score} OR (score = {score} AND unit_id > {unit_id})")
+    # CASE asks of each row only what is said of its own area.
+    waits = f"outcome = 'eligible' AND CASE {area} {' '.join(late)} ELSE FALSE END" if late else ""
     _final(plan, out / "work" / f"{province}.parquet", final, waits, worker)
 
 
