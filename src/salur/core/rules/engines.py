@@ -80,14 +80,13 @@ def engine(name: str, work: Path, postgres_url: str | None = None) -> Engine:
 def connect(work: Path) -> duckdb.DuckDBPyConnection:
     """A DuckDB that spills into `work` instead of growing.
 
-    It shows no progress of its own, and never answers from the statistics of a file instead of reading it.
+    It never answers from the statistics of a file instead of reading it.
     """
     return duckdb.connect(
         config={
             "memory_limit": MEMORY_MOST,
             "temp_directory": str(work / "spill"),
             "disabled_optimizers": "statistics_propagation",
-            "enable_progress_bar": "false",
         }
     )
 
