@@ -13,10 +13,10 @@ COMPILE := $(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe
 	--no-emit-find-links --no-emit-trusted-host --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench spark soak lock styles clean
+.PHONY: help demo test check bench bench-nation spark soak lock styles clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@echo "  FAMILIES=$(FAMILIES) sets the size of the demo, WORKERS=$(WORKERS) the test processes."
 
 $(STAMP): requirements.lock pyproject.toml
@@ -48,6 +48,9 @@ check: $(STAMP) ## Format, lint, types and import contracts only
 
 bench: $(STAMP) ## Measure, and print ratios
 	@$(BIN)/python -m bench
+
+bench-nation: $(STAMP) ## All of Indonesia on this machine, in resumable stages; needs 10 GB of disk
+	@$(BIN)/python -m bench nation --folder var/nation
 
 $(SPARK): requirements-spark.lock $(STAMP)
 	@echo "Adding the packages of requirements-spark.lock, some 450 MB …"

@@ -1,5 +1,6 @@
 """`python -m bench`: measures, prints ratios, and writes docs/benchmarks.md. `python -m bench agree`: compares engines.
 `python -m bench cycle`: a cycle in a database, on SQLite and PostgreSQL.
+`python -m bench nation`: all of Indonesia, resumable (bench/nation.py).
 
 Every figure is that of a whole process as the operating system counts it, or of the work inside it where said;
 medians of several runs, interleaved, because the machine is not alone. What was found is kept beside the
@@ -22,7 +23,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench import agree, page, spark
+from bench import agree, nation, page, spark
 from bench.server import Server, postgres
 from bench.work import ROOT
 
@@ -71,8 +72,10 @@ def population(folder: Path, families: int, regencies: str) -> Path:
 def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("speed", "agree", "cycle"), default="speed")
-    parser.add_argument("--families", type=int, help="1000000; for cycle 680000, all of one regency")
+    parser.add_argument("what", nargs="?", choices=("speed", "agree", "cycle", "nation"), default="speed")
+    parser.add_argument(
+        "--families", type=int, help="1000000; for cycle 680000, all of one regency; for nation 93000000"
+    )
     parser.add_argument("--regencies", default="35", help="codes with commas between, or all")
     parser.add_argument(
         "--corrected", type=int, default=10_000, help="families of the cycle that is corrected"
@@ -89,18 +92,22 @@ def main() -> None:
     given = parser.parse_args()
     given.folder = given.folder.resolve()
     given.folder.mkdir(parents=True, exist_ok=True)
-    if given.what == "cycle":
-        given.families = given.families or 680_000
+    given.families = given.families or {"cycle": 680_000, "nation": 93_000_000}.get(given.what, 1_000_000)
+    if given.what == "nation":
+        found = nation.measure(given.folder, given.families, given.date, run)
+        found["differing"] = int(not found["same"])
+    elif given.what == "cycle":
         with postgres(durable=True) as server:
             found = cycled(given, server)
     else:
-        given.families = given.families or 1_000_000
         path = population(given.folder, given.families, given.regencies)
         with postgres() as server:
             found = compared(given, path, server) if given.what == "agree" else measured(given, path, server)
     found |= page.machine(given.date)
     (given.folder / f"{given.what}.json").write_text(json.dumps(found, indent=1), "utf-8")
     kept = {file.stem: json.loads(file.read_text("utf-8")) for file in given.folder.glob("*.json")}
+    if "nation" in kept and "same" not in kept["nation"]:
+        del kept["nation"]  # not finished
     given.report.write_text(page.text(kept), "utf-8")
     said("")
     print(page.text({given.what: found}))
@@ -184,8 +191,12 @@ def measured(given: argparse.Namespace, path: Path, server: Server | None) -> Fo
     }  # fmt: skip
     if "polars" in runs:
         found["ratios"]["`decide` ÷ Polars by hand"] = ratio(runs["decide"], runs["polars"], "cpu")
-    found |= {"beside": beside(given, path, ours), "engines": engines(given, server)}
-    return found | {"page": busy_page(given, server)}
+    return found | {
+        "beside": beside(given, path, ours),
+        "engines": engines(given, server),
+        "scale": [scale(given, families) for families in sizes(given)[1:]],
+        "page": busy_page(given, server),
+    }
 
 
 def middle(runs: list[Found]) -> Found:
@@ -205,8 +216,37 @@ def sizes(given: argparse.Namespace) -> list[int]:
 def memory(given: argparse.Namespace, families: int) -> Found:
     """Peak memory of `decide`, the regencies of the whole country in proportion."""
     path = population(given.folder, families, "all")
-    run("decide", path, given.folder / "memory")  # verified from here on
+    run("verify_once", path)
     return run("decide", path, given.folder / "memory") | {"families": families}
+
+
+def scale(given: argparse.Namespace, families: int) -> Found:
+    """From family facts and from persons, with ranks in every regency, beside the scan of the same columns."""
+    path, book = population(given.folder, families, "all"), nation.ranked(given.folder, families)
+    cache, out = given.folder / "family-facts", given.folder / "scale"
+    run("verify_once", path)
+    shutil.rmtree(cache, ignore_errors=True)
+    found: Found = {"families": families, "work": {"make": run("prepare", path, book, cache)}}
+    kinds: dict[str, tuple[Any, ...]] = {
+        "scan_facts": ("scan", path, book, cache),
+        "facts": ("decide", path, out, book, "duckdb", "", cache),
+        "facts_plain": ("decide", path, out, "pkh", "duckdb", "", cache),
+        "scan_persons": ("scan", path, book),
+        "persons": ("decide", path, out, book),
+        "persons_plain": ("decide", path, out, "pkh"),
+    }
+    turns = 3 if families <= given.families else 1
+    runs: dict[str, list[Found]] = {kind: [] for kind in kinds}
+    for _ in range(turns):
+        for kind, work in kinds.items():
+            runs[kind].append(run(*work))
+            shutil.rmtree(out, ignore_errors=True)
+    found["work"] |= {kind: middle(each) for kind, each in runs.items()}
+    found["ratios"] = {
+        kind: ratio(runs[kind], runs[f"scan_{kind.partition('_')[0]}"], "cpu")
+        for kind in kinds if not kind.startswith("scan")
+    }  # fmt: skip
+    return found | {"turns": turns}
 
 
 def beside(given: argparse.Namespace, path: Path, ours: Path) -> list[tuple[str, int, Found]]:

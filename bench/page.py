@@ -58,6 +58,10 @@ def text(kept: dict[str, Found]) -> str:
     ]
     if "speed" in kept:
         out += _speed(kept["speed"])
+    if "openfisca" in kept:
+        out += _openfisca(kept["openfisca"])
+    if "nation" in kept:
+        out += _nation(kept["nation"])
     if "agree" in kept:
         out += _agree(kept["agree"])
     if "cycle" in kept:
@@ -114,6 +118,7 @@ def _speed(found: Found) -> list[str]:
             ((name, f"{row['cpu']:.2f}", f"{row['cpu'] / duckdb:.1f}", f"{row['mb']:.0f}")
              for name, row in found["engines"].items()),
         ),
+        *(_scale(found["scale"]) if "scale" in found else []),
         *(_busy(found["page"]) if "page" in found else []),
     ]  # fmt: skip
 
@@ -134,6 +139,82 @@ def _busy(found: dict[str, Found]) -> list[str]:
               f"{row['page_9th_decile_ms']:.2f}", f"{row['empty_ms']:.2f}", f"{row['empty_least_ms']:.2f}",
               f"{row['ratio']:.1f}") for kind, row in found.items()),
         ),
+    ]  # fmt: skip
+
+
+def _openfisca(found: Found) -> list[str]:
+    """The same criteria in another rule engine, and what it cannot say."""
+    least, median, most = found["ratio"]
+    more = found["theirs"] - found["outcomes"].get("eligible", 0)
+    waiting = found["outcomes"].get("needs_data", 0)
+    names = {
+        "openfisca": f"{found['package']}, in memory, arrays given",
+        "decide": "`decide`, from Parquet to Parquet",
+    }
+    return [
+        "", "## Beside openfisca-core", "",
+        f"`python -m bench.openfisca`, PKH for {found['families']:,} families, {found['runs']} turns, each in its own "
+        "environment (it is AGPL-3.0 and never imported).",
+        "",
+        *_table(
+            ("work", "CPU s", "peak MB"),
+            ((names[kind], f"{row['cpu']:.2f}", f"{row['mb']:.0f}") for kind, row in found["work"].items()),
+        ),
+        "",
+        f"`decide` ÷ openfisca-core: {median:.2f} ({least:.2f} to {most:.2f}). What it cannot express: the unknown (an "
+        "absent value is its default), which criterion failed or waits for data, an amount at most, places, ranks. "
+        f"With an unknown decile given as not poor, it grants {found['theirs']:,} families and `decide` "
+        f"{found['ours']:,}; {more:,} of its grants are not proven, {waiting:,} of them wait for data with us. "
+        f"It misses {found['missed']:,} of ours and gives {found['other_amount']:,} of them another amount.",
+    ]  # fmt: skip
+
+
+SCALE = {
+    "make": ("family facts made, once per population", ""),
+    "scan_facts": ("scan of the columns of families and family facts", ""),
+    "facts_plain": ("`decide` from family facts", "≤ 5"),
+    "facts": ("`decide` from family facts, ranks in each regency", "≤ 5"),
+    "scan_persons": ("scan of the columns of families and persons", ""),
+    "persons_plain": ("`decide` from persons", "≤ 10"),
+    "persons": ("`decide` from persons, ranks in each regency", "≤ 10"),
+}
+
+
+def _scale(found: Found) -> list[str]:
+    """From family facts and from persons."""
+    out = ["", "## From family facts and from persons", ""]
+    out += [
+        "Whole country, PKH, 5 % of every fact unknown; each ratio within one turn, to the scan of the same columns. "
+        "Memory is the peak of the whole process as the operating system counts it; demands: 500 MB from family "
+        "facts, 1 GB from persons.",
+        "",
+    ]
+    rows = [
+        (SCALE[kind][0], f"{size['families']:,}", f"{size['work'][kind]['cpu']:.2f}",
+         f"{size['ratios'][kind][1]:.1f}" if kind in size["ratios"] else "", SCALE[kind][1],
+         f"{size['work'][kind]['mb']:.0f}")
+        for kind in SCALE for size in found
+    ]  # fmt: skip
+    return out + _table(("work", "families", "CPU s", "÷ scan", "demand", "peak MB"), rows)
+
+
+def _nation(found: Found) -> list[str]:
+    """Every stage of the nation."""
+    rows = [
+        (name + (" (went on after a stop)" if done["again"] else ""), f"{done['wall'] / 60:.1f}",
+         f"{done['process_cpu']:.1f}", f"{done['mb']:.0f}", f"{done['disk'] / 1e9:.1f}")
+        for name, done in found["stages"].items()
+    ]  # fmt: skip
+    minutes = sum(done["wall"] for done in found["stages"].values()) / 60
+    disk = max(done["disk"] for done in found["stages"].values()) / 1e9
+    return [
+        "", f"## The nation: {found['families']:,} families", "", found["machine"], "",
+        "`make bench-nation`: each stage a process of its own; minutes are of the clock, whatever else the machine "
+        f"did. In all {minutes:.0f} minutes and {disk:.1f} GB of disk (demands for 93,000,000 on 2 free cores: 30 and "
+        "30). Decisions from family facts and from persons are "
+        + ("the same bytes." if found["same"] else "NOT the same bytes."),
+        "",
+        *_table(("stage", "minutes", "CPU s", "peak MB", "disk GB after it"), rows),
     ]  # fmt: skip
 
 

@@ -35,11 +35,11 @@ def opened(population: str) -> tuple[Any, Any]:
 
 
 def plan_of(programme: str, catalogue: Any, population: Any) -> Any:
+    """The plan of a shipped rulebook, or of one that is named by its file."""
     from salur.core import rules
 
-    return rules.plan_on(
-        rules.read_rulebook(BOOKS / f"{programme}.toml", catalogue), population.reference_date
-    )
+    path = Path(programme) if programme.endswith(".toml") else BOOKS / f"{programme}.toml"
+    return rules.plan_on(rules.read_rulebook(path, catalogue), population.reference_date)
 
 
 def generate(out: str, families: str, regencies: str) -> dict[str, Any]:
@@ -63,21 +63,45 @@ def _day() -> Any:
     return REFERENCE_DATE.date()
 
 
-def scan(population: str) -> dict[str, Any]:
-    """Read the columns that PKH needs, and nothing else: the floor."""
-    import duckdb
-
-    from salur.core.rules.engines import needed
+def scan(population: str, programme: str = "pkh", family_facts: str = "") -> dict[str, Any]:
+    """Read the columns that a rulebook needs, and nothing else: the floor. From family facts, or from persons."""
+    from salur.core.rules import engines
+    from salur.core.rules.family_facts import prepare
+    from salur.core.rules.rows import quoted
 
     catalogue, people = opened(population)
-    plan = plan_of("pkh", catalogue, people)
-    begun = cpu()
-    connection = duckdb.connect()
+    plan = plan_of(programme, catalogue, people)
+    connection = engines.connect(Path(population).parent)  # which never answers from the statistics of a file
+    files = []
     for province in people.provinces:
-        for table, path in (("families", people.families(province)), ("persons", people.persons(province))):
-            read = ", ".join(f'max("{column}")' for column in needed(plan, people, table))
-            connection.execute(f"SELECT {read} FROM read_parquet('{path}')").fetchall()
+        columns = [f'max("{name}")' for name in engines.needed(plan, people, "families")]
+        files.append((people.families(province), columns))
+        if family_facts:
+            facts = prepare(plan, people, province, Path(family_facts), connection)
+            assert facts is not None
+            files.append((facts, ["max(COLUMNS(*))"]))
+        else:
+            columns = [f'max("{name}")' for name in engines.needed(plan, people, "persons")]
+            files.append((people.persons(province), columns))
+    begun = cpu()
+    for path, columns in files:
+        connection.execute(f"SELECT {', '.join(columns)} FROM read_parquet({quoted(path)})").fetchall()
     return {"cpu": cpu() - begun}
+
+
+def prepare(population: str, programme: str, family_facts: str) -> dict[str, Any]:
+    """Make the family facts of every province, or go on."""
+    from salur.core.rules import engines
+    from salur.core.rules.family_facts import prepare as make
+
+    catalogue, people = opened(population)
+    plan = plan_of(programme, catalogue, people)
+    work = Path(family_facts) / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    begun = cpu()
+    connection = engines.connect(work)
+    files = [make(plan, people, province, Path(family_facts), connection) for province in people.provinces]
+    return {"cpu": cpu() - begun, "bytes": sum(path.stat().st_size for path in files if path)}
 
 
 def by_hand(population: str, out: str) -> dict[str, Any]:
@@ -128,14 +152,20 @@ def compiled(population: str, out: str) -> dict[str, Any]:
 
 
 def decide(
-    population: str, out: str, programme: str = "pkh", engine: str = "duckdb", url: str = ""
+    population: str,
+    out: str,
+    programme: str = "pkh",
+    engine: str = "duckdb",
+    url: str = "",
+    family_facts: str = "",
 ) -> dict[str, Any]:
     """`decide` as everybody runs it, on a population that was verified before."""
     from salur.core import rules
 
     catalogue, people = opened(population)
     plan = plan_of(programme, catalogue, people)
-    shutil.rmtree(out, ignore_errors=True)
+    if (Path(out) / "manifest.json").exists():  # a run that was killed goes on
+        shutil.rmtree(out)
     begun = cpu()
     rules.decide_population(
         plan,
@@ -144,8 +174,35 @@ def decide(
         engine=engine,
         postgres_url=url or None,
         checked=Path(population).parent / "checked",
+        family_facts=Path(family_facts) if family_facts else None,
     )
     return {"cpu": cpu() - begun}
+
+
+def statistics(out: str) -> dict[str, Any]:
+    """`salur rules statistics OUT --by province`."""
+    from typer.testing import CliRunner
+
+    from salur.core.rules.commands import app
+
+    begun = cpu()
+    told = CliRunner().invoke(app, ["statistics", out, "--by", "province", "--json"])
+    assert told.exit_code == 0, told.output
+    return {"cpu": cpu() - begun, "provinces": len(json.loads(told.stdout))}
+
+
+def counted(out: str) -> dict[str, Any]:
+    """The same from the rows themselves: units by outcome and masks of every decision."""
+    import duckdb
+
+    begun = cpu()
+    rows = f"read_parquet('{out}/decisions/*.parquet')"
+    found = (
+        duckdb.connect()
+        .execute(f"SELECT outcome, failed, unknown, count(*) FROM {rows} GROUP BY ALL")
+        .fetchall()
+    )
+    return {"cpu": cpu() - begun, "masks": len(found), "units": sum(row[3] for row in found)}
 
 
 def same(out: str, other: str) -> dict[str, Any]:
@@ -163,6 +220,16 @@ def same(out: str, other: str) -> dict[str, Any]:
     ]
     rows = connection.execute(f"SELECT count(*) FROM ({ours})").fetchall()[0][0]
     return {"cpu": 0.0, "differing": max(counted), "rows": rows}
+
+
+def verify_once(population: str) -> dict[str, Any]:
+    """The reading of every row, remembered as `decide` does."""
+    from salur.core.rules.decide import _verified
+
+    catalogue, people = opened(population)
+    begun = cpu()
+    _verified(people, plan_of("pkh", catalogue, people), Path(population).parent / "checked", lambda *_: None)
+    return {"cpu": cpu() - begun}
 
 
 def verify(population: str) -> dict[str, Any]:
@@ -235,7 +302,23 @@ def _median(who: list[tuple[Any, Any]], work: Callable[[Any, Any], object]) -> f
 
 WORKS: dict[str, Callable[..., dict[str, Any]]] = {
     work.__name__: work
-    for work in (generate, scan, by_hand, polars, compiled, decide, same, verify, lines, case, one)
+    for work in (
+        generate,
+        scan,
+        by_hand,
+        polars,
+        compiled,
+        decide,
+        same,
+        verify,
+        verify_once,
+        lines,
+        case,
+        one,
+        prepare,
+        statistics,
+        counted,
+    )
 }
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The benchmarks run, and what they measure is the same work. No figure is asserted."""
 
+import json
 import re
 import subprocess
 import sys
@@ -30,3 +31,23 @@ def test_a_small_run_writes_the_page_and_compares_the_same_rows(tmp_path: Path) 
     assert len(re.findall(r"\| 1,000 \| 0 \| 0 \| 1,000 \|", text)) == 2
     assert "; 0 differ." in text
     assert "## Engines agree" in text
+
+
+def test_the_nation_goes_on_after_a_stop_with_the_stage_that_is_missing(tmp_path: Path) -> None:
+    folder, report = tmp_path / "nation", tmp_path / "benchmarks.md"
+    command = [sys.executable, "-m", "bench", "nation", "--families", "3000", "--folder", str(folder)]
+    command += ["--report", str(report)]
+    first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert first.stdout is not None
+    assert next(line for line in first.stdout if "verify" in line)
+    first.kill()
+    first.communicate()
+    noted = json.loads((folder / "nation.json").read_bytes())["stages"]
+    assert "generate" in noted
+    again = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    assert again.returncode == 0
+    assert "generate …" not in again.stdout
+    finished = json.loads((folder / "nation.json").read_bytes())
+    assert finished["stages"]["generate"] == noted["generate"]
+    assert finished["same"]
+    assert "## The nation: 3,000 families" in report.read_text("utf-8")

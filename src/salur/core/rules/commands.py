@@ -149,6 +149,9 @@ def decide(
             "paths. This machine by default.",
         ),
     ] = None,
+    family_facts: Annotated[
+        bool, typer.Option(help="Sum over members once and keep it in the user's cache (DuckDB).")
+    ] = True,
     facts: FactsOption = None,
     as_json: Json = False,
 ) -> None:
@@ -182,6 +185,7 @@ def decide(
             master=master,
             progress=said,
             checked=cache() / "checked",
+            family_facts=cache() / "family-facts" if family_facts else None,
         )
     if as_json:
         typer.echo(
@@ -189,6 +193,38 @@ def decide(
         )
     else:
         Console(highlight=False).print(totals_table(ready, done))
+
+
+@app.command()
+def statistics(
+    decisions: Annotated[Path, typer.Argument(metavar="DECISIONS", help="A folder of decisions.")],
+    by: Annotated[str, typer.Option(help="nation or province.")] = "nation",
+    as_json: Json = False,
+) -> None:
+    """Units by outcome, and how many fail or wait for each criterion: counted when they were decided."""
+    from salur.core.rules.decide import open_decisions
+
+    if by not in ("nation", "province"):
+        raise typer.BadParameter("choose nation or province", param_hint="--by")
+    manifest = open_decisions(decisions).manifest
+    shown = {"nation": manifest["totals"]} if by == "nation" else manifest.get("provinces")
+    if shown is None:
+        raise InputError.at(
+            decisions,
+            "These decisions were made before provinces were counted; decide again, or ask by nation.",
+        )
+    if as_json:
+        typer.echo(json.dumps(shown, ensure_ascii=False, sort_keys=True))
+        return
+    for place, totals in shown.items():
+        table = Table("", "units", "failed", "unknown", title=f"{manifest['programme']}, {place}",
+                      title_justify="left")  # fmt: skip
+        for outcome, row in totals["outcomes"].items():
+            table.add_row(outcome, f"{row['units']:,}", "", "")
+        table.add_section()
+        for criterion, row in totals["criteria"].items():
+            table.add_row(criterion, "", f"{row['failed']:,}", f"{row['unknown']:,}")
+        Console(highlight=False).print(table)
 
 
 @app.command()
@@ -263,7 +299,7 @@ def day(on: datetime | None) -> date:
 
 
 def cache() -> Path:
-    """Where we remember which populations were verified: SALUR_CACHE, or salur in the user's cache folder."""
+    """For which populations were verified, and family facts: SALUR_CACHE, or salur in the user's cache folder."""
     own = os.environ.get("SALUR_CACHE")
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "salur"
 

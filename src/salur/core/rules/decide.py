@@ -12,22 +12,19 @@ same bytes. `work/` and `run.json` are there only until the run has ended.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import re
 import shutil
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from salur.core.faults import Fault as Wrong
 from salur.core.faults import InputError
@@ -41,8 +38,9 @@ from salur.core.population.layout import (
     write_whole,
 )
 from salur.core.rules import engines, sql
-from salur.core.rules.engines import Engine, copy
+from salur.core.rules.engines import Engine, copy, sentences
 from salur.core.rules.evaluate import NOT_FOUND, OUTCOMES, Cutoff
+from salur.core.rules.family_facts import prepare
 from salur.core.rules.plan import Plan
 from salur.core.rules.rows import quoted
 from salur.core.rules.rulebook import ID
@@ -152,11 +150,14 @@ def decide(
     master: str | None = None,
     progress: Progress | None = None,
     checked: Path | None = None,
+    family_facts: Path | None = None,
 ) -> Decisions:
     """Decide every unit of a population into the folder `out`; goes on where an earlier run stopped.
 
     master: where Spark runs, like spark://HOST:PORT; None: on this machine.
     checked: a folder that remembers which populations were verified, so that it is done once; None: every time.
+    family_facts: a folder that keeps what is summed over members (`family_facts.prepare`), for DuckDB; the decisions
+    are the same without.
     Raises InputError for an input that cannot be decided, a folder of another run, or a full disk.
     """
     said = progress or (lambda stage, province: None)
@@ -178,7 +179,7 @@ def decide(
             folder.mkdir(parents=True, exist_ok=True)
         with closing(engines.engine(engine, work, postgres_url, master)) as worker:
             for province in population.provinces:
-                _province(plan, population, province, out, worker)
+                _province(plan, population, province, out, worker, family_facts)
                 said("decide", province)
             cutoffs = {} if plan.places is None else _places(plan, population, out, worker)
             if plan.places is not None:
@@ -186,31 +187,6 @@ def decide(
                     _with_places(plan, province, out, cutoffs, worker)
                     said("places", province)
             return _finish(plan, population, out, run, cutoffs, worker)
-
-
-@contextmanager
-def sentences(out: Path) -> Iterator[None]:
-    """What an engine or the operating system says of an input or a full disk, as a sentence."""
-    try:
-        yield
-    except (RuntimeError, duckdb.InterruptException) as error:
-        if "interrupted" in str(error).lower():  # how DuckDB tells of Ctrl-C
-            raise KeyboardInterrupt from None
-        raise
-    except (duckdb.Error, pa.ArrowException, sqlite3.OperationalError, OSError) as error:
-        text = str(error)
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) or any(
-            words in text
-            for words in ("No space left", "File too large", "Disk quota", "could not write", "disk is full")
-        ):
-            raise InputError.at(
-                out, "The disk is full. What is finished is kept: make room and run the same command again."
-            ) from None
-        if not isinstance(error, OSError):
-            raise InputError.at(out, "The files cannot be read or written: {why}.",
-                                why=text.strip().splitlines()[0].rstrip(".")) from error  # fmt: skip
-        raise InputError.at(out, "The files cannot be read or written: {why}.",
-                            why=error.strerror or text) from error  # fmt: skip
 
 
 # ---- before ------------------------------------------------------------------------------------------------
@@ -273,7 +249,9 @@ def _verified(population: Population, plan: Plan, checked: Path | None, said: Pr
 # ---- a province --------------------------------------------------------------------------------------------
 
 
-def _province(plan: Plan, population: Population, province: str, out: Path, worker: Engine) -> None:
+def _province(
+    plan: Plan, population: Population, province: str, out: Path, worker: Engine, family_facts: Path | None
+) -> None:
     """The decisions of a province before places are given, into work/ (or in place where there is no quota)."""
     final = out / "decisions" / f"{province}.parquet"
     decided = out / "work" / f"{province}.parquet"
@@ -281,7 +259,11 @@ def _province(plan: Plan, population: Population, province: str, out: Path, work
         return
     part = out / "work" / f"{province}.part"
     columns = sql.columns(plan) if plan.places is not None else _shown(plan, "")
-    worker.decide(plan, population, province, columns, part)
+    if family_facts is not None and isinstance(worker, engines.DuckDB):
+        facts = prepare(plan, population, province, family_facts, worker.connection)
+        worker.decide(plan, population, province, columns, part, facts)
+    else:
+        worker.decide(plan, population, province, columns, part)
     part.replace(final if plan.places is None else decided)
 
 
@@ -295,6 +277,8 @@ def _shown(plan: Plan, waits: str) -> list[str]:
         expression = (
             column if value is None or not waits else f"CASE WHEN {waits} THEN {value} ELSE {column} END"
         )
+        if column == "outcome":
+            expression = f"CAST({expression} AS ENUM ({', '.join(map(repr, OUTCOMES))}))"
         shown.append(f'{expression} AS "{names.get(column, column)}"')
     return shown
 
@@ -302,8 +286,10 @@ def _shown(plan: Plan, waits: str) -> list[str]:
 def _final(plan: Plan, decided: Path, final: Path, waits: str, worker: Engine) -> None:
     """The final file from the decisions before places were given."""
     part = final.with_suffix(".part")
-    rows = f"read_parquet({quoted(decided)}, file_row_number = true)"
-    query = f"SELECT {', '.join(_shown(plan, waits))} FROM {rows} ORDER BY file_row_number"
+    rows = f"read_parquet({quoted(decided)})"
+    if waits:
+        rows = f"(SELECT *, {waits} AS waits FROM {rows})"
+    query = f"SELECT {', '.join(_shown(plan, 'waits' if waits else ''))} FROM {rows}"
     copy(worker.connection, query, part)
     part.replace(final)
 
@@ -320,30 +306,36 @@ def _places(plan: Plan, population: Population, out: Path, worker: Engine) -> di
         return json.loads(known.read_bytes())  # type: ignore[no-any-return]
     work = out / "work"
     area = {"nation": "''", "province": "substr(region, 1, 2)", "regency": "region"}[places.by]
-    decided = ", ".join(quoted(work / f"{province}.parquet") for province in population.provinces)
     connection = worker.connection
-    rows = f"read_parquet([{decided}])"
-    copy(connection, f"SELECT unit_id, {area} AS area, score, persons FROM {rows} WHERE outcome = 'eligible' "
-         "ORDER BY area, score, unit_id", work / "candidates.parquet")  # fmt: skip
-    areas = [row[0] for row in connection.execute(
-        f"SELECT DISTINCT {area} FROM {rows} ORDER BY 1"
-    ).fetchall()]  # fmt: skip
+    areas: list[str] = []
+    ranked: list[Path] = []
+    # An area lies in one province, so that a province at a time is ranked; the nation is one area.
+    for together in [population.provinces] if places.by == "nation" else [[p] for p in population.provinces]:
+        decided = ", ".join(quoted(work / f"{province}.parquet") for province in together)
+        rows = f"read_parquet([{decided}])"
+        areas += [row[0] for row in connection.execute(
+            f"SELECT DISTINCT {area} FROM {rows} ORDER BY 1"
+        ).fetchall()]  # fmt: skip
+        candidates = work / "candidates.parquet"
+        copy(connection, f"SELECT unit_id, {area} AS area, score, persons FROM {rows} WHERE outcome = 'eligible' "
+             "ORDER BY area, score, unit_id", candidates)  # fmt: skip
+        ranked.append(work / f"ranked-{together[0]}.parquet")
+        worker.rank(candidates, ranked[-1])
     missing = [name for name in areas if places.of(name) is None]
     if missing:
         raise InputError.at(plan.rulebook.path, "The quota says no places for {areas}.",
                             line=plan.rulebook.quota.line if plan.rulebook.quota else 0,
                             areas=", ".join(missing[:10]))  # fmt: skip
-    worker.rank(work / "candidates.parquet", work / "ranked.parquet")
     table = " UNION ALL ".join(
         f"SELECT '{name}' AS area, CAST({places.of(name)} AS BIGINT) AS places" for name in areas
     )
-    ranked = f"read_parquet({quoted(work / 'ranked.parquet')})"
+    all_ranked = f"read_parquet([{', '.join(map(quoted, ranked))}])"
     served = connection.execute(f"""
         SELECT p.area, p.places, count(r.unit_id), count(r.unit_id) FILTER (WHERE r.used <= p.places),
             coalesce(max(r.used) FILTER (WHERE r.used <= p.places), 0),
             arg_max(r.score, r.place) FILTER (WHERE r.used <= p.places),
             arg_max(r.unit_id, r.place) FILTER (WHERE r.used <= p.places)
-        FROM ({table}) p LEFT JOIN {ranked} r ON r.area = p.area GROUP BY p.area, p.places ORDER BY p.area
+        FROM ({table}) p LEFT JOIN {all_ranked} r ON r.area = p.area GROUP BY p.area, p.places ORDER BY p.area
     """).fetchall()  # fmt: skip
     cutoffs = {
         name: {
@@ -355,7 +347,8 @@ def _places(plan: Plan, population: Population, out: Path, worker: Engine) -> di
         for name, number, candidates, count, used, score, unit_id in served
     }  # fmt: skip
     part = out / "ranks.part"
-    copy(connection, f'SELECT unit_id, area, score, place AS "rank" FROM {ranked} ORDER BY area, place', part)
+    shown = 'SELECT unit_id, area, score, place AS "rank" FROM'  # each file stands by area and place
+    copy(connection, [f"{shown} read_parquet({quoted(path)})" for path in ranked], part)
     part.replace(out / "ranks.parquet")
     write_whole(known, canonical(cutoffs))
     return cutoffs
@@ -370,14 +363,15 @@ def _with_places(plan: Plan, province: str, out: Path, cutoffs: Mapping[str, Any
     area = {"nation": "''", "province": "substr(region, 1, 2)", "regency": "region"}[plan.places.by]
     late = []
     for name, cutoff in cutoffs.items():
+        score, unit_id = cutoff["score"], cutoff["unit_id"]
+        if name[:2] not in ("", province):
+            continue
         if cutoff["closed"]:
-            late.append(f"{area} = '{name}'")
-        elif cutoff["score"] is not None:
-            score, unit_id = cutoff["score"], cutoff["unit_id"]
-            late.append(
-                f"{area} = '{name}' AND (score > {score} OR (score = {score} AND unit_id > {unit_id}))"
-            )
-    waits = "outcome = 'eligible' AND (" + " OR ".join(f"({each})" for each in late) + ")" if late else ""
+            late.append(f"WHEN '{name}' THEN TRUE")
+        elif score is not None:
+            late.append(f"WHEN '{name}' THEN score > {score} OR (score = {score} AND unit_id > {unit_id})")
+    # CASE asks of each row only what is said of its own area.
+    waits = f"outcome = 'eligible' AND CASE {area} {' '.join(late)} ELSE FALSE END" if late else ""
     _final(plan, out / "work" / f"{province}.parquet", final, waits, worker)
 
 
@@ -401,6 +395,10 @@ def _finish(
     if plan.places is not None:
         files["ranks.parquet"] = out / "ranks.parquet"
     entries = {name: file_entry(path) for name, path in files.items()}
+    counted = {
+        province: _counted(plan, out / "decisions" / f"{province}.parquet", worker.connection)
+        for province in population.provinces
+    }
     manifest = {key: value for key, value in run.items() if key != "engine"} | {
         "unit": rulebook.unit,
         "criteria": list(rulebook.criterion_ids),
@@ -410,7 +408,8 @@ def _finish(
         "rows": {
             province: entries[f"decisions/{province}.parquet"].rows for province in population.provinces
         },
-        "totals": _totals(plan, out, population.provinces, worker.connection),
+        "totals": _totals(plan, counted.values()),
+        "provinces": {province: _totals(plan, [numbers]) for province, numbers in counted.items()},
         "files": {
             name: {"bytes": e.bytes, "rows": e.rows, "sha256": e.sha256} for name, e in entries.items()
         },
@@ -429,26 +428,35 @@ def _tidy(out: Path) -> None:
     (out / "run.json").unlink(missing_ok=True)
 
 
-def _totals(
-    plan: Plan, out: Path, provinces: Sequence[str], connection: duckdb.DuckDBPyConnection
-) -> dict[str, Any]:
-    """Units and money per outcome, and how many units fail or wait for each criterion."""
-    files = ", ".join(quoted(out / "decisions" / f"{province}.parquet") for province in provinces)
-    rows = f"read_parquet([{files}])"
+Counted = Mapping[
+    str, Counter[object]
+]  # by outcome: units, sums of columns, and (mask, bit) for each criterion
+
+
+def _counted(plan: Plan, file: Path, connection: duckdb.DuckDBPyConnection) -> Counted:
+    """What the rows of a province come to."""
+    rows = f"read_parquet({quoted(file)})"
     bits = range(len(plan.rulebook.criterion_ids))
-    sums = ("amount", "amount_most", *(f'"{count_column(item.id)}"' for item in plan.items))
+    sums = ("amount", "amount_most", *(count_column(item.id) for item in plan.items))
+    counted: Counted = {outcome: Counter() for outcome in OUTCOMES}
+    summed = ", ".join(f'CAST(sum("{name}") AS BIGINT)' for name in sums)
+    for outcome, failed, unknown, units, *numbers in connection.execute(
+        f"SELECT outcome, failed, unknown, count(*), {summed} FROM {rows} GROUP BY outcome, failed, unknown"
+    ).fetchall():
+        numbers_of = counted[outcome]
+        numbers_of["units"] += units
+        numbers_of.update(dict(zip(sums, numbers, strict=True)))
+        for name, mask in (("failed", failed), ("unknown", unknown)):
+            numbers_of.update({(name, bit): units for bit in bits if mask >> bit & 1})
+    return counted
+
+
+def _totals(plan: Plan, provinces: Iterable[Counted]) -> dict[str, Any]:
+    """Units and money per outcome, and how many units fail or wait for each criterion."""
     counted: dict[str, Counter[object]] = {outcome: Counter() for outcome in OUTCOMES}
-    summed = ", ".join(f"sum({name})" for name in sums)
-    for outcome, *numbers in connection.execute(
-        f"SELECT outcome, {summed} FROM {rows} GROUP BY outcome"
-    ).fetchall():
-        counted[outcome].update(dict(zip(sums, numbers, strict=True)))
-    for outcome, units, *masks in connection.execute(
-        f"SELECT outcome, count(*), failed, unknown FROM {rows} GROUP BY outcome, failed, unknown"
-    ).fetchall():
-        counted[outcome]["units"] += units
-        for name, mask in zip(("failed", "unknown"), masks, strict=True):
-            counted[outcome].update({(name, bit): units for bit in bits if mask >> bit & 1})
+    for numbers in provinces:
+        for outcome in OUTCOMES:
+            counted[outcome].update(numbers[outcome])
 
     def total(key: object, outcomes: Iterable[str] = OUTCOMES) -> int:
         return sum(counted[outcome][key] for outcome in outcomes)
@@ -463,7 +471,7 @@ def _totals(
             id_: {mask: total((mask, bit), looked_at) for mask in ("failed", "unknown")}
             for bit, id_ in enumerate(plan.rulebook.criterion_ids)
         },
-        "components": {item.id: total(f'"{count_column(item.id)}"') for item in plan.items},
+        "components": {item.id: total(count_column(item.id)) for item in plan.items},
     }
 
 

@@ -6,6 +6,7 @@ decisions: a test compares a million families. DuckDB reads and writes the Parqu
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -26,6 +27,10 @@ from salur.core.rules.rows import cases, quoted
 
 NAMES = ("duckdb", "sqlite", "postgres", "spark", "python")
 MEMORY_MOST = "1GB"
+FAMILIES_AT_ONCE = (
+    1_000_000  # of which rows are grouped, joined and sorted together: memory does not grow beyond
+)
+GROUP = 122_880  # rows in a row group
 BATCH = 20_000
 # Ranks within an area: the n-th, and how many places are taken with this unit.
 RANKS = """SELECT unit_id, area, score,
@@ -80,7 +85,7 @@ def engine(name: str, work: Path, postgres_url: str | None = None, master: str |
 def connect(work: Path) -> duckdb.DuckDBPyConnection:
     """A DuckDB that spills into `work` instead of growing.
 
-    What it concludes about empty cells changes the bytes it writes, and depends on the query: it does without.
+    It never answers from the statistics of a file instead of reading it.
     """
     return duckdb.connect(
         config={
@@ -91,15 +96,115 @@ def connect(work: Path) -> duckdb.DuckDBPyConnection:
     )
 
 
-def copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
-    """Write a query's rows to a Parquet file; the query orders them, so that the bytes repeat."""
-    connection.execute(f"COPY ({query}) TO {quoted(target)} (FORMAT parquet, COMPRESSION zstd)").fetchall()
+def copy(connection: duckdb.DuckDBPyConnection, queries: str | Sequence[str], target: Path) -> None:
+    """Write the rows of queries, one after the other, to a Parquet file.
+
+    The queries order their rows. The same rows give the same bytes, however many queries and threads gave them.
+    """
+    texts = [queries] if isinstance(queries, str) else queries
+    batches = _batches(connection, texts)
+    schema = next(batches).schema
+    ids = {name: "DELTA_BINARY_PACKED" for name in schema.names if name in ("unit_id", "family_id")}
+    with pq.ParquetWriter(
+        target,
+        schema,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[name for name in schema.names if name not in ids],
+        column_encoding=ids,
+        store_schema=False,
+    ) as writer:
+        for group in _groups(batches, schema):
+            writer.write_table(group, row_group_size=GROUP)
 
 
-def source(population: Population, families: str, persons: str) -> sql.Source:
-    """Where the rows of a population are, for `sql.statement`."""
+def _batches(connection: duckdb.DuckDBPyConnection, texts: Iterable[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of queries as they come, after an empty batch that tells the columns."""
+    for text in texts:
+        with connection.sql(text).to_arrow_reader(GROUP) as reader:
+            yield pa.RecordBatch.from_pylist([], reader.schema)
+            yield from reader
+
+
+def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Tables of GROUP rows, the last of the rest."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.num_rows
+        if rows >= GROUP:
+            table = pa.Table.from_batches(waiting, schema)
+            yield table.slice(0, GROUP).combine_chunks()
+            waiting = table.slice(GROUP).to_batches()
+            rows -= GROUP
+    if rows:
+        yield pa.Table.from_batches(waiting, schema).combine_chunks()
+
+
+def source(
+    population: Population, families: str, persons: str, *, family_facts: Path | None = None
+) -> sql.Source:
+    """Where the rows of a population are, for `sql.statement`; family facts (DuckDB only) in place of persons."""
     as_of = {name: held.as_of for name, held in population.facts.items()}
-    return sql.Source(families, persons, as_of, population.as_of_columns)
+    if family_facts is not None:  # a row for each family, in the same order
+        families = f"(SELECT * FROM {families} POSITIONAL JOIN read_parquet({quoted(family_facts)}))"
+    return sql.Source(families, persons, as_of, population.as_of_columns, family_facts is not None)
+
+
+def slices(connection: duckdb.DuckDBPyConnection, population: Population, province: str) -> list[sql.Source]:
+    """The rows of a province in slices of whole regencies, of about FAMILIES_AT_ONCE families, in their order."""
+    files = tables(population, province)
+    if population.files[f"families/{province}.parquet"].rows <= FAMILIES_AT_ONCE:
+        return [source(population, *files)]
+    ranges: list[list[str]] = []
+    together = FAMILIES_AT_ONCE
+    for region, families in connection.execute(
+        f"SELECT region, count(*) FROM {files[0]} GROUP BY region ORDER BY region"
+    ).fetchall():
+        if together + families > FAMILIES_AT_ONCE:
+            ranges.append([region, region])
+            together = 0
+        together += families
+        ranges[-1][1] = region
+    return [
+        source(
+            population,
+            *(f"(SELECT * FROM {file} WHERE region BETWEEN '{first}' AND '{last}')" for file in files),
+        )
+        for first, last in ranges
+    ]
+
+
+def tables(population: Population, province: str) -> tuple[str, str]:
+    """Families and persons of a province, for DuckDB."""
+    families, persons = (f"read_parquet({quoted(path)})" for path in _files(population, province))
+    return families, persons
+
+
+@contextmanager
+def sentences(out: Path) -> Iterator[None]:
+    """What an engine or the operating system says of an input or a full disk, as a sentence."""
+    try:
+        yield
+    except (RuntimeError, duckdb.InterruptException) as error:
+        if "interrupted" in str(error).lower():  # how DuckDB tells of Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
+    except (duckdb.Error, pa.ArrowException, sqlite3.OperationalError, OSError) as error:
+        text = str(error)
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) or any(
+            words in text
+            for words in ("No space left", "File too large", "Disk quota", "could not write", "disk is full")
+        ):
+            raise InputError.at(
+                out, "The disk is full. What is finished is kept: make room and run the same command again."
+            ) from None
+        if not isinstance(error, OSError):
+            raise InputError.at(out, "The files cannot be read or written: {why}.",
+                                why=text.strip().splitlines()[0].rstrip(".")) from error  # fmt: skip
+        raise InputError.at(out, "The files cannot be read or written: {why}.",
+                            why=error.strerror or text) from error  # fmt: skip
 
 
 class DuckDB:
@@ -111,11 +216,21 @@ class DuckDB:
         self.connection = connect(work)
 
     def decide(
-        self, plan: Plan, population: Population, province: str, shown: Sequence[str], target: Path
+        self,
+        plan: Plan,
+        population: Population,
+        province: str,
+        shown: Sequence[str],
+        target: Path,
+        family_facts: Path | None = None,
     ) -> None:
-        tables = [f"read_parquet({quoted(path)})" for path in _files(population, province)]
-        text = sql.statement(plan, source(population, *tables), sql.DUCKDB, ordered=True)
-        copy(self.connection, f"SELECT {', '.join(shown)} FROM ({text})", target)
+        if family_facts is None:
+            sources = slices(self.connection, population, province)
+        else:
+            sources = [source(population, *tables(population, province), family_facts=family_facts)]
+        # Rows of families and of their facts stand side by side: nothing takes them out of their order.
+        texts = [sql.statement(plan, each, sql.DUCKDB, ordered=family_facts is None) for each in sources]
+        copy(self.connection, [f"SELECT {', '.join(shown)} FROM ({text})" for text in texts], target)
 
     def rank(self, candidates: Path, target: Path) -> None:
         text = RANKS.format(candidates=f"read_parquet({quoted(candidates)})")

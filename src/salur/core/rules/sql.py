@@ -55,12 +55,16 @@ SQLITE = Dialect(
 
 @dataclass(frozen=True)
 class Source:
-    """Where the rows are: table expressions, and how old each fact is (columns `<fact>__as_of` where by row)."""
+    """Where the rows are: table expressions, and how old each fact is (columns `<fact>__as_of` where by row).
+
+    summed: the rows of families carry the columns of `sums` beside their own, and persons are not read.
+    """
 
     families: str
     persons: str
     as_of: Mapping[str, date]
     as_of_columns: frozenset[str]
+    summed: bool = False
 
 
 def columns(plan: Plan) -> tuple[str, ...]:
@@ -95,6 +99,13 @@ def statement(plan: Plan, source: Source, dialect: Dialect = DUCKDB, *, ordered:
     return _Writer(plan, source, dialect).statement(ordered)
 
 
+def sums(plan: Plan, source: Source, dialect: Dialect = DUCKDB) -> tuple[str, tuple[str, ...]] | None:
+    """What the statement needs of members: a SELECT of one row a family that has any, and the names of its columns
+    beside family_id. None: nothing."""
+    writer = _Writer(plan, source, dialect)
+    return (writer.sums(), tuple(writer.words())) if writer.needs_sums else None
+
+
 class _Writer:
     """Writes the layers of the statement from the inside out."""
 
@@ -123,6 +134,8 @@ class _Writer:
             if node.kind in ("any", "all") and node not in self.marks:
                 self.marks[node] = next(free)
         self.counts_persons = bool(plan.places and plan.places.counts == "persons" and not self.person_unit)
+        self.needs_sums = bool(self.aggregates or self.eaches or self.counts_persons)
+        self.summed = "f" if source.summed else "a"  # the table with the columns of sums()
         self.shared, self.rests = self._shared()
         # A test that one member passes, written once however often it is used.
         bodies = [self.rests.get(node, node.part) for node in self.aggregates]
@@ -251,6 +264,8 @@ class _Writer:
 
     def family(self) -> str:
         rows = ["f.family_id", "f.region", "f.found", "f.members_known", *self.facts(False, "f")]
+        if self.source.summed and self.needs_sums:
+            rows += [f"f.{word}" for word in self.words()]
         return f"SELECT {', '.join(rows)} FROM {self.source.families} f"
 
     def person(self) -> str:
@@ -299,7 +314,9 @@ class _Writer:
     def count(self, name: str, item: Item) -> str:
         """How many members a component serves, read from its word."""
         word, field = self.fields[item.index]
-        return f"((COALESCE(a.{name}{word}, 0) >> {COUNT_BITS * field}) & {(1 << COUNT_BITS) - 1})"
+        return (
+            f"((COALESCE({self.summed}.{name}{word}, 0) >> {COUNT_BITS * field}) & {(1 << COUNT_BITS) - 1})"
+        )
 
     def mark(self, node: nodes.Aggregate) -> tuple[int, int, int]:
         """Where any() and all() are noted: the word, the bit of a member who decides and that of an unknown one."""
@@ -316,11 +333,15 @@ class _Writer:
 
     def sums(self) -> str:
         """One row a family: its aggregates and how many members each component serves."""
-        made: list[str] = []
+        words = ", ".join(f"{made} AS {name}" for name, made in self.words().items())
+        return f"SELECT family_id, {words} FROM {self.layer(self.chosen(), 'm')} GROUP BY family_id"
+
+    def words(self) -> dict[str, str]:
+        """The columns of sums() and how each is made."""
+        made: dict[str, str] = {}
         words: dict[int, list[str]] = {}
-        under: dict[
-            int, list[tuple[str, str]]
-        ] = {}  # where the shared condition holds, and where it is unknown
+        # where the shared condition holds, and where it is unknown
+        under: dict[int, list[tuple[str, str]]] = {}
         for node, index in self.aggregates.items():
             test = self.tests[self.rests.get(node, node.part)]
             if node.kind in ("any", "all"):
@@ -334,21 +355,21 @@ class _Writer:
                 else:
                     words.setdefault(word, []).append(found)
             else:
-                made.append(f"MAX(CASE WHEN {test} IS NULL THEN 1 ELSE 0 END) AS u{index}")
+                made[f"u{index}"] = f"MAX(CASE WHEN {test} IS NULL THEN 1 ELSE 0 END)"
                 total = f"COUNT(CASE WHEN {test} THEN 1 END)" if node.kind == "count" else f"SUM({test})"
-                made.append(f"CAST({total} AS BIGINT) AS a{index}")
+                made[f"a{index}"] = f"CAST({total} AS BIGINT)"
         condition = self.tests[self.shared] if self.shared else ""
         for word, pairs in under.items():
             holds, unsure = (" | ".join(found) for found in zip(*pairs, strict=True))
             words.setdefault(word, []).append(
                 f"CASE WHEN {condition} THEN {holds} WHEN {condition} IS NULL THEN {unsure} ELSE 0 END"
             )
-        made += [f"BIT_OR(CAST({' | '.join(found)} AS BIGINT)) AS q{word}" for word, found in words.items()]
+        made |= {f"q{word}": f"BIT_OR(CAST({' | '.join(found)} AS BIGINT))" for word, found in words.items()}
         for word in sorted({word for word, _ in self.fields.values()}):
-            made += [f"CAST(SUM({name}{word}) AS BIGINT) AS {name}{word}" for name in ("sure", "possible")]
+            made |= {f"{name}{word}": f"CAST(SUM({name}{word}) AS BIGINT)" for name in ("sure", "possible")}
         if self.counts_persons:
-            made.append("COUNT(*) AS n")
-        return f"SELECT family_id, {', '.join(made)} FROM {self.layer(self.chosen(), 'm')} GROUP BY family_id"
+            made["members"] = "COUNT(*)"
+        return made
 
     def units(self) -> str:
         """One row a unit: its facts, its aggregates resolved (g0 …), its components counted (s0, p0 …)."""
@@ -358,8 +379,7 @@ class _Writer:
             own = ["p.person_id", *(f"p.f_{fact.name}" for fact in self.plan.facts if fact.personal)]
             shown += own
             rows += f" JOIN ({self.person()}) p ON p.family_id = f.family_id"
-        needs_sums = bool(self.aggregates or self.eaches or self.counts_persons)
-        if needs_sums:
+        if self.needs_sums and not self.source.summed:
             rows += f" LEFT JOIN ({self.sums()}) a ON a.family_id = f.family_id"
         for name, unknown in (("failed", False), ("unknown", True)):
             if self.excluding:
@@ -374,7 +394,9 @@ class _Writer:
                 taken = self.with_nobody(self.count(name, item), self.nobody_takes(item, name == "sure"))
                 shown.append(f"{taken} AS {column}{item.index}")
         if self.counts_persons:
-            shown.append("COALESCE(a.n, 0) + CASE WHEN f.members_known THEN 0 ELSE 1 END AS n")
+            shown.append(
+                f"COALESCE({self.summed}.members, 0) + CASE WHEN f.members_known THEN 0 ELSE 1 END AS n"
+            )
         return f"SELECT {', '.join(shown)} FROM {rows}"
 
     def marked(self, unknown: bool) -> str:
@@ -388,7 +410,7 @@ class _Writer:
             if nobody == Literal(None if unknown else True):
                 of_nobody_ |= 1 << index
         parts = [
-            f"(((COALESCE(a.q{word}, 0) >> {MARKS if unknown else 0}) & {bits}) << {MARKS * word})"
+            f"(((COALESCE({self.summed}.q{word}, 0) >> {MARKS if unknown else 0}) & {bits}) << {MARKS * word})"
             for word, bits in words.items()
         ]
         if of_nobody_:
@@ -402,7 +424,7 @@ class _Writer:
             verdict, other = ("TRUE", "FALSE") if node.kind == "any" else ("FALSE", "TRUE")
             decides = of_nobody(self.decides(node))
             word, decided, unknown = self.mark(node)
-            first, second = f"(a.q{word} & {decided}) <> 0", f"(a.q{word} & {unknown}) <> 0"
+            first, second = (f"({self.summed}.q{word} & {bit}) <> 0" for bit in (decided, unknown))
             if decides == Literal(None):
                 second += " OR NOT f.members_known"
             elif isinstance(decides, Literal):
@@ -411,10 +433,10 @@ class _Writer:
                 first += f" OR (NOT f.members_known AND {self.sql(decides)})"
                 second += f" OR (NOT f.members_known AND {self.sql(decides)} IS NULL)"
             return f"CASE WHEN {first} THEN {verdict} WHEN {second} THEN NULL ELSE {other} END"
-        known = f"COALESCE(a.a{index}, 0)"
+        known = f"COALESCE({self.summed}.a{index}, 0)"
         if node.kind == "count" and nobody != Literal(None):
             known += f" + CASE WHEN NOT f.members_known AND {self.sql(nobody)} THEN 1 ELSE 0 END"
-        unsure = f"a.u{index} = 1"
+        unsure = f"{self.summed}.u{index} = 1"
         if nobody not in (Literal(True), Literal(False)):
             unsure += f" OR (NOT f.members_known AND {self.sql(nobody)} IS NULL)"
         return f"CASE WHEN {unsure} THEN NULL ELSE {known} END"
