@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import date
 from itertools import zip_longest
 from pathlib import Path
@@ -138,9 +139,10 @@ def decided(folder: Path, kind: str, out: Path, engine: str) -> Any:
 
 def test_a_spark_that_runs_already_is_used_and_left_running(people: Path, spark_running: None) -> None:
     from pyspark import SparkContext
+    from pyspark.sql import SparkSession
 
     context = SparkContext._active_spark_context
-    with_a_table = make_session()
+    with_a_table = SparkSession(context)
     with_a_table.sql("SELECT 1 AS one").createOrReplaceTempView("families")
     decided_small = made(people.parent / "left", 10)
     decided(decided_small, "plain", decided_small / "out", "spark")
@@ -148,11 +150,21 @@ def test_a_spark_that_runs_already_is_used_and_left_running(people: Path, spark_
     assert with_a_table.sql("SELECT one FROM families").collect()[0][0] == 1
 
 
-def make_session() -> Any:
+def test_spark_listens_on_this_machine_only(spark_running: None) -> None:
     from pyspark import SparkContext
-    from pyspark.sql import SparkSession
 
-    return SparkSession(SparkContext._active_spark_context)
+    own = Path(f"/proc/{SparkContext._gateway.proc.pid}")
+    sockets, listening = set(), []
+    for file in (own / "fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            sockets.add(str(file.readlink()))
+    for table in ("tcp", "tcp6"):
+        for line in (own / "net" / table).read_text().splitlines()[1:]:
+            _, address, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and f"socket:[{inode}]" in sockets:
+                listening.append(address.partition(":")[0])
+    assert len(listening) >= 2
+    assert set(listening) <= {"0100007F", "0000000000000000FFFF00000100007F"}  # 127.0.0.1, the second as IPv6
 
 
 def test_rows_that_do_not_come_back_are_noticed(tmp_path: Path, spark_running: None) -> None:

@@ -39,6 +39,7 @@ WORDS_MOST = 500  # of what Spark says, in a sentence of ours
 TICK_SECONDS = 0.5
 _MASTER = re.compile(r"local(\[.+\])?|spark://[^:/]+:\d{1,5}(,[^:/]+:\d{1,5})*|yarn|k8s://.+")
 _LOOPBACK = ("127.", "localhost")
+_CODED = re.compile(r"\[[A-Z][A-Z_.]+\] [^\n]*")
 _UNRESPONSIVE = "All masters are unresponsive"
 _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 
@@ -311,7 +312,8 @@ def _told(error: Exception, folder: Path, process: subprocess.Popen[bytes] | Non
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     lines = [line.strip().rstrip(".") for line in text.splitlines() if line.strip()]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    why: object = "; ".join([*lines[:1], *causes[-1:]])[:WORDS_MOST] or type(error).__name__
+    coded = _CODED.findall(text)  # the last one says which file
+    why: object = "; ".join([*(coded[-1:] or lines[:1]), *causes[-1:]])[:WORDS_MOST] or type(error).__name__
     log = folder / "log"
     said = log.read_text("utf-8", "replace") if log.exists() else ""
     if _UNRESPONSIVE in said:
