@@ -89,12 +89,18 @@ class Attributes:
             part = path.with_suffix(".part")
             copy(connection, self._query(province), part)
             if not _whole(part, rows):
-                raise InputError.at(self.population.families(province), "A family occurs more than once here.")
-            if self.truth is not None and connection.execute(
-                f"SELECT 1 FROM read_parquet({quoted(part)}) WHERE true_decile = 0 LIMIT 1"
-            ).fetchall():
                 raise InputError.at(
-                    self.truth / f"{province}.parquet", "This truth is not of this population: it has other families."
+                    self.population.families(province), "A family occurs more than once here."
+                )
+            if (
+                self.truth is not None
+                and connection.execute(
+                    f"SELECT 1 FROM read_parquet({quoted(part)}) WHERE true_decile = 0 LIMIT 1"
+                ).fetchall()
+            ):
+                raise InputError.at(
+                    self.truth / f"{province}.parquet",
+                    "This truth is not of this population: it has other families.",
                 )
             part.replace(path)
         return path
@@ -102,7 +108,9 @@ class Attributes:
     def _query(self, province: str) -> str:
         """SQL of a province's rows."""
         can = {breakdown.name for breakdown in self.possible}
-        families, persons = (quoted(p) for p in (self.population.families(province), self.population.persons(province)))
+        families, persons = (
+            quoted(p) for p in (self.population.families(province), self.population.persons(province))
+        )
         size = "CASE WHEN f.members_known AND p.n > 0 THEN p.n END"
         if "family_size" in self.population.facts:
             size = f"COALESCE(f.family_size, {size})"
@@ -120,20 +128,24 @@ class Attributes:
         }
         members = ["count(*) AS n"]
         if "head_sex" in can:
-            members.append("arg_min(sex, person_id) FILTER (WHERE relation = 'head' AND sex IS NOT NULL) AS head_sex")
-        if "head_age" in can:
             members.append(
-                "arg_min(birth_date, person_id) FILTER (WHERE relation = 'head' AND birth_date IS NOT NULL) AS head_birth"
+                "arg_min(sex, person_id) FILTER (WHERE relation = 'head' AND sex IS NOT NULL) AS head_sex"
             )
+        if "head_age" in can:
+            known = "relation = 'head' AND birth_date IS NOT NULL"
+            members.append(f"arg_min(birth_date, person_id) FILTER (WHERE {known}) AS head_birth")
         if "disability" in can:
-            members.append("bool_or(severe_disability) AS disabled, bool_and(severe_disability IS NOT NULL) AS all_known")
+            members.append(
+                "bool_or(severe_disability) AS disabled, bool_and(severe_disability IS NOT NULL) AS all_known"
+            )
         number = "0"
         for breakdown in BREAKDOWNS:
             value = values[breakdown.name] if breakdown.name in can else "0"
             number = f"({number}) * {breakdown.values + 1} + COALESCE({value}, {UNKNOWN})"
         join, true_decile = "", "0"
         if self.truth is not None:
-            join = f"LEFT JOIN read_parquet({quoted(self.truth / f'{province}.parquet')}) t ON t.family_id = f.family_id"
+            file = quoted(self.truth / f"{province}.parquet")
+            join = f"LEFT JOIN read_parquet({file}) t ON t.family_id = f.family_id"
             true_decile = "COALESCE(t.true_decile, 0)"
         return (
             f"SELECT f.family_id, f.region, CAST({number} AS INTEGER) AS packed, "
@@ -165,7 +177,6 @@ class Attributes:
 
 def _whole(path: Path, rows: int) -> bool:
     try:
-        return pq.read_metadata(path).num_rows == rows
+        return int(pq.read_metadata(path).num_rows) == rows
     except (OSError, pa.ArrowException):
         return False
-

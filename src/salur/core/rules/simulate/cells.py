@@ -2,7 +2,7 @@
 
 What comes out is small and exact: `Cells`. Without a quota both statements run side by side over some regencies at a
 time, so that memory does not grow with the population, and nothing but counts is written. A quota needs the ranks of
-whole areas: then both sides are decided by `decide` into `work` and their files are compared. Each province's counts are
+whole areas: then such a side is decided by `decide` into `work` and its files are compared. Each province's counts are
 written whole or not at all, so that a run goes on where it stopped.
 """
 
@@ -149,14 +149,22 @@ def _comparable(new: Plan, old: Plan | None, population: Population, poor: int) 
     for plan in (new, old):
         for fact in plan.facts if plan is not None else ():
             if fact.name not in population.facts:
-                raise InputError.at(population.path, "The population has no column {name}, which the rulebook {id} reads.",
-                                    name=fact.name, id=new.rulebook.id)  # fmt: skip
+                raise InputError.at(
+                    population.path,
+                    "The population has no column {name}, which the rulebook {id} reads.",
+                    name=fact.name,
+                    id=new.rulebook.id,
+                )
     if old is None:
         return
     book, before = new.rulebook, old.rulebook
     if book.id != before.id:
-        raise InputError.at(book.path, "This is the programme {new} and the other is {old}: compare two rulebooks of one "
-                            "programme.", new=book.id, old=before.id)  # fmt: skip
+        raise InputError.at(
+            book.path,
+            "This is the programme {new} and the other is {old}: compare two rulebooks of one programme.",
+            new=book.id,
+            old=before.id,
+        )
     if book.unit != before.unit:
         raise InputError.at(book.path, "One rulebook decides families and the other persons: their units cannot be "
                             "compared.")  # fmt: skip
@@ -299,8 +307,12 @@ class _Count:
     def cells(self) -> Cells:
         sides = {"after": self.new} if self.old is None else {"before": self.old, "after": self.new}
         if any(plan.places for plan in sides.values()):
-            rows = sum(entry.rows for name, entry in self.population.files.items() if name.startswith("persons/"))
-            require_space(self.work, rows * DECISION_BYTES // (1 if self.new.rulebook.unit == "person" else 3))
+            rows = sum(
+                entry.rows for name, entry in self.population.files.items() if name.startswith("persons/")
+            )
+            require_space(
+                self.work, rows * DECISION_BYTES // (1 if self.new.rulebook.unit == "person" else 3)
+            )
         elif any(not self._file(province).exists() for province in self.chosen):
             _verified(self.population, self.new, self.checked, self.said)
         for name, plan in sides.items():
@@ -311,6 +323,8 @@ class _Count:
                 if not self._file(province).exists():
                     self._province(province, regencies, connection)
                 self.said("compare", province)
+            for name in sides:  # decided only to be compared
+                shutil.rmtree(self.work / name, ignore_errors=True)
             return self._read(connection)
 
     def _file(self, province: str) -> Path:
@@ -329,7 +343,9 @@ class _Count:
 
     # ---- a province ----
 
-    def _province(self, province: str, regencies: Mapping[str, int], connection: duckdb.DuckDBPyConnection) -> None:
+    def _province(
+        self, province: str, regencies: Mapping[str, int], connection: duckdb.DuckDBPyConnection
+    ) -> None:
         attributes = f"read_parquet({quoted(self.attributes.file(province, connection))})"
         connection.execute("DROP TABLE IF EXISTS cells")
         verb = "CREATE TEMP TABLE cells AS"
@@ -338,7 +354,7 @@ class _Count:
             verb = "INSERT INTO cells"
         part = self._file(province).with_suffix(".part")
         keys = "level, region, packed, move, r1, r2, truth"
-        sums = "CAST(sum(units) AS BIGINT) AS units, CAST(sum(o) AS BIGINT) AS o, CAST(sum(n) AS BIGINT) AS n"
+        sums = ", ".join(f"CAST(sum({name}) AS DECIMAL(38, 0)) AS {name}" for name in ("units", "o", "n"))
         copy(connection, f"SELECT {keys}, {sums} FROM cells GROUP BY ALL ORDER BY ALL", part)
         part.replace(self._file(province))
 
@@ -346,7 +362,9 @@ class _Count:
         """SQL: the counts of some regencies of a province."""
         within = f"region IN ({', '.join(map(quoted, regencies))})"
         after = self._side("after", self.new, province, within)
-        joined = f"({after}) n JOIN (SELECT * FROM {attributes} WHERE {within}) a ON a.family_id = n.family_id"
+        joined = (
+            f"({after}) n JOIN (SELECT * FROM {attributes} WHERE {within}) a ON a.family_id = n.family_id"
+        )
         if self.old is not None:
             joined = f"({self._side('before', self.old, province, within)}) o JOIN {joined} ON n.unit_id = o.unit_id"
         else:
@@ -418,7 +436,9 @@ class _Count:
             ]
             return "(" + (" | ".join(parts) or "0") + ")"
 
-        changed = " | ".join(f"xor(n.{mask}, CAST({moved(mask)} AS BIGINT))" for mask in ("failed", "unknown"))
+        changed = " | ".join(
+            f"xor(n.{mask}, CAST({moved(mask)} AS BIGINT))" for mask in ("failed", "unknown")
+        )
         return f"({changed})", f"((o.failed | o.unknown) & {gone})"
 
     def _components(self) -> tuple[str, str]:
@@ -445,7 +465,9 @@ class _Count:
             return Reasons()
         if move.before == move.after == ELIGIBLE:
             words = ((self.new.items, r1), (self.old.items, r2))
-            return Reasons(components=tuple(item.id for items, word in words for item in items if word >> item.index & 1))
+            return Reasons(
+                components=tuple(item.id for items, word in words for item in items if word >> item.index & 1)
+            )
         ids = ((self.new.rulebook.criterion_ids, r1), (self.old.rulebook.criterion_ids, r2))
         names = tuple(name for listed, word in ids for bit, name in enumerate(listed) if word >> bit & 1)
         return Reasons(criteria=names, places={move.before, move.after} == {ELIGIBLE, WAITING})
@@ -461,10 +483,11 @@ class _Count:
             b.name: missing(b, self.population, self.catalogue) for b in BREAKDOWNS if b.name not in possible
         }
         cursor = connection.execute(
-            "SELECT region, packed, move, r1, r2, truth, sum(units)::BIGINT, sum(o)::BIGINT, sum(n)::BIGINT "
+            "SELECT region, packed, move, r1, r2, truth, sum(units), sum(o), sum(n) "
             f"FROM read_parquet([{files}]) GROUP BY ALL ORDER BY ALL"
         )
-        for region, packed, number, r1, r2, truth, *numbers in cursor.fetchall():
+        for region, packed, number, r1, r2, truth, *sums in cursor.fetchall():
+            numbers = [int(n) for n in sums]
             move = Move.of(number)
             if region is not None:
                 found.regions[region, move.kind].add(*numbers)
@@ -487,7 +510,11 @@ def _others(plan: Plan) -> int:
     trees.append((1 << len(plan.criteria), [item.tree for item in plan.items if item.tree is not None]))
     if plan.places:
         trees.append((1 << len(plan.criteria) + 1, [plan.places.rank]))
-    return sum(bit for bit, nodes_ in trees if not any(fact.name in WELFARE for n in nodes_ for fact in nodes.facts(n)))
+    return sum(
+        bit
+        for bit, nodes_ in trees
+        if not any(fact.name in WELFARE for n in nodes_ for fact in nodes.facts(n))
+    )
 
 
 def _together(regencies: Mapping[str, int]) -> Iterator[list[str]]:
