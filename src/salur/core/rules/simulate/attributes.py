@@ -121,7 +121,7 @@ class Attributes:
         values = {
             "decile": "CASE WHEN f.decile BETWEEN 1 AND 10 THEN f.decile END",
             "residence": "CASE WHEN f.urban THEN 1 WHEN NOT f.urban THEN 2 END",
-            "size": f"LEAST({size}, {SIZE_MOST})",
+            "size": f"CASE WHEN {size} > {SIZE_MOST} THEN {SIZE_MOST} ELSE {size} END",
             "head_sex": "CASE p.head_sex WHEN 'female' THEN 1 WHEN 'male' THEN 2 END",
             "head_age": f"CASE WHEN p.head_birth IS NULL THEN NULL {oldest} ELSE {len(AGES_FROM)} END",
             "disability": "CASE WHEN p.disabled THEN 1 WHEN f.members_known AND p.all_known THEN 2 END",
