@@ -84,11 +84,11 @@ class Attributes:
         """The file of a province, made where it is not there."""
         path = self.folder / f"{province}.parquet"
         rows = self.population.files[f"families/{province}.parquet"].rows
-        if not _whole(path, rows):
+        if not is_whole(path, rows):
             self.folder.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(".part")
             copy(connection, self._query(province), part)
-            if not _whole(part, rows):
+            if not is_whole(part, rows):
                 raise InputError.at(
                     self.population.families(province), "A family occurs more than once here."
                 )
@@ -175,8 +175,10 @@ class Attributes:
         return found
 
 
-def _whole(path: Path, rows: int) -> bool:
+def is_whole(path: Path, rows: int | None = None) -> bool:
+    """Whether a file of the cache can be read and has so many rows."""
     try:
-        return int(pq.read_metadata(path).num_rows) == rows
+        found = int(pq.read_metadata(path).num_rows)
     except (OSError, pa.ArrowException):
         return False
+    return rows is None or found == rows

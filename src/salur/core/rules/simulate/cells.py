@@ -31,13 +31,14 @@ from salur.core.population.layout import (
 )
 from salur.core.population.slices import require_space
 from salur.core.rules import engines, nodes, sql
-from salur.core.rules.decide import Progress, _verified, count_column, decide, sentences
-from salur.core.rules.engines import copy
+from salur.core.rules.decide import Progress, _verified, count_column, decide
+from salur.core.rules.engines import copy, sentences
 from salur.core.rules.evaluate import ELIGIBLE, WAITING
 from salur.core.rules.plan import Plan
 from salur.core.rules.rows import quoted
 from salur.core.rules.simulate import moves
 from salur.core.rules.simulate.attributes import BREAKDOWNS, Attributes, missing, unpacked
+from salur.core.rules.simulate.classes import Classes
 from salur.core.rules.simulate.moves import Move
 
 UNITS_AT_ONCE = 1_500_000  # families compared at once: some 200 MB
@@ -303,6 +304,10 @@ class _Count:
         self.poor, self.chosen, self.checked, self.said = poor, chosen, checked, said
         self.catalogue = new.rulebook.catalogue
         self.attributes = Attributes(population, self.catalogue, new.on, facts, truth)
+        plans = [new] if old is None else [new, old]
+        self.classes: Classes | None = None  # persons read dates: there are nearly as many classes as persons
+        if new.rulebook.unit == "family" and not any(plan.places for plan in plans):
+            self.classes = Classes(plans, population, self.attributes, facts)
 
     def cells(self) -> Cells:
         sides = {"after": self.new} if self.old is None else {"before": self.old, "after": self.new}
@@ -338,6 +343,7 @@ class _Count:
         needed = self.population.provinces if plan.places.by == "nation" else tuple(self.chosen)
         decide(
             plan, replace(self.population, provinces=needed), self.work / name, checked=self.checked,
+            family_facts=self.facts / "family-facts",
             progress=lambda stage, province: self.said(f"{stage} {name}", province),
         )  # fmt: skip
 
@@ -346,55 +352,83 @@ class _Count:
     def _province(
         self, province: str, regencies: Mapping[str, int], connection: duckdb.DuckDBPyConnection
     ) -> None:
-        attributes = f"read_parquet({quoted(self.attributes.file(province, connection))})"
-        connection.execute("DROP TABLE IF EXISTS cells")
-        verb = "CREATE TEMP TABLE cells AS"
-        for group in _together(regencies):
-            connection.execute(f"{verb} {self.query(province, group, attributes)}")
-            verb = "INSERT INTO cells"
+        found = self.classes and self.classes.files(province, connection)
+        if found:
+            queries = [self._by_class(*found, list(regencies), connection)]
+        else:
+            attributes = self.attributes.file(province, connection)
+            queries = [self._by_unit(province, group, attributes) for group in _together(regencies)]
+        for index, query in enumerate(queries):
+            verb = "INSERT INTO cells" if index else "CREATE OR REPLACE TEMP TABLE cells AS"
+            connection.execute(f"{verb} {query}")
         part = self._file(province).with_suffix(".part")
-        keys = "level, region, packed, move, r1, r2, truth"
+        keys = "region, packed, move, r1, r2, truth"
         sums = ", ".join(f"CAST(sum({name}) AS DECIMAL(38, 0)) AS {name}" for name in ("units", "o", "n"))
         copy(connection, f"SELECT {keys}, {sums} FROM cells GROUP BY ALL ORDER BY ALL", part)
         part.replace(self._file(province))
 
-    def query(self, province: str, regencies: Sequence[str], attributes: str) -> str:
-        """SQL: the counts of some regencies of a province."""
+    def _by_unit(self, province: str, regencies: Sequence[str], attributes: Path) -> str:
+        """SQL: the counts of some regencies of a province, each unit decided by both rulebooks."""
         within = f"region IN ({', '.join(map(quoted, regencies))})"
         after = self._side("after", self.new, province, within)
-        joined = (
-            f"({after}) n JOIN (SELECT * FROM {attributes} WHERE {within}) a ON a.family_id = n.family_id"
+        before = None if self.old is None else self._side("before", self.old, province, within)
+        families = f"(SELECT * FROM read_parquet({quoted(attributes)}) WHERE {within})"
+        return self._counts(
+            f"({self._compared(after, before)}) c JOIN {families} a ON a.family_id = c.family_id"
         )
-        if self.old is not None:
-            joined = f"({self._side('before', self.old, province, within)}) o JOIN {joined} ON n.unit_id = o.unit_id"
+
+    def _by_class(
+        self, known: Path, families: Path, regencies: Sequence[str], connection: duckdb.DuckDBPyConnection
+    ) -> str:
+        """SQL: the same, each class decided by both rulebooks."""
+        assert self.classes is not None  # noqa: S101 - asked by the caller
+        sides = []
+        for each in self.classes.inputs:
+            rows = sql.statement(each.plan, each.source(f"read_parquet({quoted(known)})"), sql.DUCKDB)
+            sides.append(_coded(f"({rows})", [f"c{item.index}" for item in each.plan.items]))
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE compared AS {self._compared(*sides)}")
+        within = f"region IN ({', '.join(map(quoted, regencies))})"
+        rows = f"(SELECT * FROM read_parquet({quoted(families)}) WHERE {within})"
+        return self._counts(f"compared c JOIN {rows} a ON a.class = c.unit_id")
+
+    def _counts(self, joined: str) -> str:
+        """SQL: the three tables of cells, from what was compared (c) and the attributes (a)."""
+        truth = f"CASE WHEN a.true_decile BETWEEN 1 AND {self.poor} THEN 4 + c.targets ELSE 0 END"
+        return f"""
+            SELECT region, packed, move, r1, r2, truth, count(*) AS units, sum(o) AS o, sum(n) AS n
+            FROM (SELECT a.region, a.packed, c.move, c.r1, c.r2, {truth} AS truth, c.o, c.n FROM {joined})
+            GROUP BY GROUPING SETS ((move, r1, r2, truth), (region, move), (packed, move))"""
+
+    def _compared(self, after: str, before: str | None = None) -> str:
+        """SQL: each unit with its move, the rupiah before (o) and after (n), what moved it (r1, r2), and whether it
+        fails nothing but what the truth corrects (targets: 2 before, 1 after)."""
+        if before is not None:
+            joined = f"({before}) o JOIN ({after}) n ON n.unit_id = o.unit_id"
         else:
             none = moves.OUTCOMES.index(moves.NO_RULEBOOK)
-            joined += f" CROSS JOIN (SELECT {none} AS outcome, 0 AS failed, 0 AS unknown, 0 AS amount) o"
+            nothing = f"SELECT {none} AS outcome, 0 AS failed, 0 AS unknown, 0 AS amount"
+            joined = f"({nothing}) o CROSS JOIN ({after}) n"
         criteria, dropped = self._criteria()
         more, gone = self._components()
         both = f"(o.outcome = {_ELIGIBLE} AND n.outcome = {_ELIGIBLE})"
-        poor = f"a.true_decile BETWEEN 1 AND {self.poor}"
-        nothing_else = [
-            "FALSE" if plan is None else f"(s.failed & {_others(plan)}) = 0".replace("s.", f"{side}.")
-            for side, plan in (("o", self.old), ("n", self.new))
-        ]
         sign = (
             f"CASE WHEN n.amount > o.amount THEN {moves.MORE} WHEN n.amount < o.amount THEN {moves.LESS} "
             f"WHEN ({more}) <> 0 OR ({gone}) <> 0 THEN {moves.OTHER} ELSE {moves.SAME} END"
         )
-        rows = f"""
-            SELECT a.region, a.packed, o.amount AS o, n.amount AS n,
-                {moves.packed("o.outcome", "n.outcome", f"CASE WHEN {both} THEN {sign} ELSE 0 END")} AS move,
-                CASE WHEN {both} THEN {more} WHEN o.outcome <> n.outcome THEN {criteria} ELSE 0 END AS r1,
-                CASE WHEN {both} THEN {gone} WHEN o.outcome <> n.outcome THEN {dropped} ELSE 0 END AS r2,
-                CASE WHEN {poor} THEN 4 + CASE WHEN {nothing_else[0]} THEN 2 ELSE 0 END
-                    + CASE WHEN {nothing_else[1]} THEN 1 ELSE 0 END ELSE 0 END AS truth
-            FROM {joined}"""
+        move = moves.packed("o.outcome", "n.outcome", f"CASE WHEN {both} THEN {sign} ELSE 0 END")
+        targets = [
+            f"CASE WHEN ({side}.failed & {_others(plan)}) = 0 THEN {bit} ELSE 0 END"
+            for side, plan, bit in (("o", self.old, 2), ("n", self.new, 1))
+            if plan is not None
+        ]
+        why = [
+            f"CAST(CASE WHEN {both} THEN {components} WHEN o.outcome <> n.outcome THEN {others} ELSE 0 END AS BIGINT)"
+            for components, others in ((more, criteria), (gone, dropped))
+        ]
         return f"""
-            SELECT GROUPING(region) * 2 + GROUPING(packed) AS level, region, packed, CAST(move AS INTEGER) AS move,
-                CAST(r1 AS BIGINT) AS r1, CAST(r2 AS BIGINT) AS r2, CAST(truth AS INTEGER) AS truth,
-                count(*) AS units, sum(o) AS o, sum(n) AS n
-            FROM ({rows}) GROUP BY GROUPING SETS ((move, r1, r2, truth), (region, move), (packed, move))"""
+            SELECT n.unit_id, n.family_id, o.amount AS o, n.amount AS n, CAST({move} AS SMALLINT) AS move,
+                {why[0]} AS r1, {why[1]} AS r2, CAST({" + ".join(targets)} AS TINYINT) AS targets
+            FROM {joined}"""
 
     def _side(self, name: str, plan: Plan, province: str, within: str) -> str:
         """SQL: unit_id, family_id, outcome as a code, failed, unknown, amount, c0 …"""
@@ -404,8 +438,7 @@ class _Count:
             counts = [f'"{count_column(item.id)}" AS c{item.index}' for item in plan.items]
         else:
             rows = f"({sql.statement(plan, self._source(province, within), sql.DUCKDB)})"
-        outcome = moves.code("outcome")
-        return f"SELECT unit_id, family_id, {outcome} AS outcome, failed, unknown, amount, {', '.join(counts)} FROM {rows}"
+        return _coded(rows, counts)
 
     def _source(self, province: str, within: str) -> sql.Source:
         """Where the statements read the families and persons of some regencies."""
@@ -502,6 +535,12 @@ class _Count:
 
 
 _ELIGIBLE = moves.OUTCOMES.index(ELIGIBLE)
+
+
+def _coded(rows: str, counts: Sequence[str]) -> str:
+    """SQL: decisions with their outcomes as codes."""
+    shown = f"unit_id, family_id, {moves.code('outcome')} AS outcome, failed, unknown, amount"
+    return f"SELECT {', '.join([shown, *counts])} FROM {rows}"
 
 
 def _others(plan: Plan) -> int:
