@@ -73,7 +73,7 @@ def simulate(
     from salur.core.rules import simulate as simulating
     from salur.core.rules.simulate import screen
     from salur.core.rules.simulate.attributes import BREAKDOWNS
-    from salur.core.rules.simulate.sweep import read_sweep
+    from salur.core.rules.simulate.sweeps import read_sweep
 
     if by not in (names := [*(b.name for b in BREAKDOWNS), "region"]):
         raise typer.BadParameter(f"choose one of {', '.join(names)}", param_hint="--by")

@@ -1,7 +1,7 @@
 """A simulation read naively: every case decided on its own in a plain loop, and added up in plain dictionaries.
 
-It shares the evaluator of single cases with the product and nothing of the simulation: kinds, reasons, ranks, breakdowns and
-errors are written here a second time, from docs/simulate.md.
+It shares the evaluator of single cases with the product and nothing of the simulation: kinds, reasons, ranks,
+breakdowns and errors are written here a second time, from docs/simulate.md.
 """
 
 from __future__ import annotations

@@ -82,33 +82,36 @@ FIRST_CRITERION = re.search(
     r'\[\[criteria\]\]\nid\s*= "(?!poorest)(\w+)"', (BOOKS / "pkh.toml").read_text("utf-8")
 )
 assert FIRST_CRITERION
+SHIPPED = text("pkh")
+OTHER_CRITERIA = text("pkh", without("criteria", FIRST_CRITERION[1]), (r"\[\[components\]\]", URBAN))
+PIP_DECILE_3 = (r"(value = )4(, basis = \"desil-pip)", r"\g<1>3\2")
+TALENT = text("digital-talent", (r"value = 194", "value = 60"))
 PAIRS = {
-    "a parameter": (text("pkh", DECILE_3), text("pkh")),
-    "a parameter, wider": (text("pkh", DECILE_5), text("pkh")),
-    "an amount": (text("pkh", (r"value = 750000", "value = 800000"), (r"value = 225000", "value = 200000")), text("pkh")),
-    "criteria": (text("pkh", without("criteria", FIRST_CRITERION[1]), (r"\[\[components\]\]", URBAN)), text("pkh")),
-    "criteria, back": (text("pkh"), text("pkh", without("criteria", FIRST_CRITERION[1]), (r"\[\[components\]\]", URBAN))),
-    "components": (text("pkh", without("components", "elderly"), SMALL_CHILD), text("pkh")),
-    "components, back": (text("pkh"), text("pkh", without("components", "elderly"))),
-    "goods": (text("sembako", DECILE_3), text("sembako")),
-    "the same": (text("pkh"), text("pkh")),
-    "no old one": (text("pkh"), None),
-    "a quota by regency": (places(150, "regency"), places(300, "regency", "families", DECILE_3)),
-    "a new quota by province": (places(900, "province", "persons"), text("pkh")),
-    "a quota of the nation goes": (text("pkh"), places(700, "nation", "persons")),
-    "a quota and no old one": (places(200, "regency"), None),
-    "persons": (text("pip", (r"(value = )4(, basis = \"desil-pip)", r"\g<1>3\2"), (r"value = 900000", "value = 950000")), text("pip")),
-    "persons with a quota": (
-        text("digital-talent", (r"value = 29", "value = 27")), text("digital-talent", (r"value = 194", "value = 60")),
+    "a parameter": (text("pkh", DECILE_3), SHIPPED),
+    "a parameter, wider": (text("pkh", DECILE_5), SHIPPED),
+    "an amount": (
+        text("pkh", ("value = 750000", "value = 800000"), ("value = 225000", "value = 200000")),
+        SHIPPED,
     ),
-}  # fmt: skip
+    "criteria": (OTHER_CRITERIA, SHIPPED),
+    "criteria, back": (SHIPPED, OTHER_CRITERIA),
+    "components": (text("pkh", without("components", "elderly"), SMALL_CHILD), SHIPPED),
+    "components, back": (SHIPPED, text("pkh", without("components", "elderly"))),
+    "goods": (text("sembako", DECILE_3), text("sembako")),
+    "the same": (SHIPPED, SHIPPED),
+    "no old one": (SHIPPED, None),
+    "a quota by regency": (places(150, "regency"), places(300, "regency", "families", DECILE_3)),
+    "a new quota by province": (places(900, "province", "persons"), SHIPPED),
+    "a quota of the nation goes": (SHIPPED, places(700, "nation", "persons")),
+    "a quota and no old one": (places(200, "regency"), None),
+    "persons": (text("pip", PIP_DECILE_3, ("value = 900000", "value = 950000")), text("pip")),
+    "persons with a quota": (text("digital-talent", ("value = 29", "value = 27")), TALENT),
+}
+BOTH_WAYS = [(name, True) for name in PAIRS] + [("a parameter", False), ("persons with a quota", False)]
 
 
-@pytest.mark.parametrize("name", PAIRS)
-@pytest.mark.parametrize("with_truth", [True, False])
+@pytest.mark.parametrize(("name", "with_truth"), BOTH_WAYS)
 def test_every_cell_is_what_a_plain_loop_counts(world, tmp_path, name, with_truth):
-    if not with_truth and name not in ("a parameter", "persons with a quota"):
-        pytest.skip("once of each is enough")
     new, old = (None if book is None else world.plan(book) for book in PAIRS[name])
     assert new is not None
     truth = world.population.path / "truth" if with_truth else None
@@ -162,3 +165,58 @@ def test_a_sample_is_the_families_of_one_part(world, tmp_path, name):
     simulation = simulate(new, old, world.population, tmp_path / "work", **options)
     assert judge.untrue(simulation, told) == []
     assert (simulation.sample, simulation.times) == ((3, 10), 10)
+
+
+@pytest.mark.parametrize("name", ["criteria", "persons"])
+def test_a_population_decided_unit_by_unit_gives_the_same(world, tmp_path, name):
+    new, old = (world.plan(book) for book in PAIRS[name])
+    options = {"facts": world.folder / "facts", "checked": world.folder / "checked"}
+    one, other = (
+        count(new, old, world.population, tmp_path / str(by_class), by_class=by_class, **options)
+        for by_class in (True, False)
+    )
+    assert one == other
+
+
+def test_a_run_that_is_stopped_anywhere_goes_on_and_ends_in_the_same(world, tmp_path):
+    new, old = (world.plan(book) for book in PAIRS["a quota by regency"])
+    options = {"facts": tmp_path / "facts", "checked": world.folder / "checked"}
+    whole = count(new, old, world.population, tmp_path / "whole", **options)
+    work, stops = tmp_path / "work", 0
+
+    def run(most: int) -> bool:
+        """Whether it ends before so many provinces are told of."""
+        told = iter(range(most))
+
+        def stop(stage: str, province: str) -> None:
+            if next(told, None) is None:
+                raise KeyboardInterrupt
+
+        try:
+            assert count(new, old, world.population, work, progress=stop, **options) == whole
+        except KeyboardInterrupt:
+            return False
+        return True
+
+    while not run(stops):  # one step further each time
+        stops += 1
+    assert stops >= 6
+    assert not list(work.rglob("*.part"))
+    assert {path.name for path in work.iterdir()} <= {"run.json", "cells", "spill"}
+    assert count(new, old, world.population, work, **options) == whole
+
+
+def test_a_folder_of_another_simulation_is_refused_and_a_damaged_cache_is_made_again(world, tmp_path):
+    new, old = (world.plan(book) for book in PAIRS["a parameter"])
+    options = {"facts": tmp_path / "facts", "checked": world.folder / "checked"}
+    whole = count(new, old, world.population, tmp_path / "work", **options)
+    with pytest.raises(rules.InputError, match="a simulation of something else"):
+        count(old, new, world.population, tmp_path / "work", **options)
+    with pytest.raises(rules.InputError, match="a simulation of something else"):
+        count(new, old, world.population, tmp_path / "work", regencies=["35.10"], **options)
+    damaged = 0
+    for number, file in enumerate(sorted((tmp_path / "facts").rglob("*.parquet"))):
+        file.write_bytes(file.read_bytes()[: number * 40])
+        damaged += 1
+    assert damaged >= 8
+    assert count(new, old, world.population, tmp_path / "again", **options) == whole

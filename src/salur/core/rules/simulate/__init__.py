@@ -18,7 +18,7 @@ moves       the kinds of movement, and their order
 attributes  decile, residence, size, head and disability of each family, in a cache
 cells       the exact numbers, counted inside the engine
 published   what may be said of them: `Simulation`
-sweep       the same for each value of a parameter
+sweeps      the same for each value of a parameter
 changes     what differs between two rulebooks, in words
 screen      one screen, and CSV
 """
@@ -34,7 +34,7 @@ from salur.core.rules.simulate.published import (
     Table,
     simulate,
 )
-from salur.core.rules.simulate.sweep import Point, Sweep, sweep
+from salur.core.rules.simulate.sweeps import Point, Sweep, sweep
 
 __all__ = [
     "Cells", "Errors", "Line", "Point", "Reason", "Row", "Side", "Simulation", "Sweep", "Table", "count", "simulate",

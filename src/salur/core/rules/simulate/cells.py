@@ -113,14 +113,18 @@ def count(
     poor: int = POOR,
     checked: Path | None = None,
     progress: Progress | None = None,
+    by_class: bool = True,
 ) -> Cells:
     """The exact numbers of a simulation. Goes on where an earlier run in `work` stopped.
 
+    by_class: decide classes of families where that is quicker (`classes`); the numbers are the same without.
     Raises InputError for plans or a population that cannot be compared, a folder of another run, or a full disk.
     """
     said = progress or (lambda stage, province: None)
     _comparable(new, old, population, poor)
     plain_name(work)
+    if work.resolve().is_relative_to(population.path.resolve()):
+        raise InputError.at(work, "A simulation does not belong inside the population; give another folder.")
     facts = facts or work / "facts"
     with sentences(work):
         chosen = _chosen(population, regencies)
@@ -136,7 +140,9 @@ def count(
             population = sampled(population, sample, facts, truth, new.rulebook.catalogue, said)
             new, old = _fewer_places(new, times), old and _fewer_places(old, times)
             truth = population.path / "truth" if truth is not None else None
-        counted = _Count(new, old, population, work, facts, truth, poor, chosen, checked, said).cells()
+        counted = _Count(
+            new, old, population, work, facts, truth, poor, chosen, checked, said, by_class
+        ).cells()
         counted.times = times
         return counted
 
@@ -212,7 +218,8 @@ def _chosen(population: Population, regencies: Sequence[str] | None) -> dict[str
             if wanted is not None and not any(code[:2] == province for code in wanted):
                 continue
             rows = connection.execute(
-                f"SELECT region, count(*) FROM read_parquet({quoted(population.families(province))}) GROUP BY 1 ORDER BY 1"
+                "SELECT region, count(*) FROM "
+                f"read_parquet({quoted(population.families(province))}) GROUP BY region ORDER BY region"
             ).fetchall()
             mine = {
                 region: families
@@ -299,6 +306,7 @@ class _Count:
         chosen: Mapping[str, Mapping[str, int]],
         checked: Path | None,
         said: Progress,
+        by_class: bool,
     ) -> None:
         self.new, self.old, self.population, self.work, self.facts = new, old, population, work, facts
         self.poor, self.chosen, self.checked, self.said = poor, chosen, checked, said
@@ -306,7 +314,7 @@ class _Count:
         self.attributes = Attributes(population, self.catalogue, new.on, facts, truth)
         plans = [new] if old is None else [new, old]
         self.classes: Classes | None = None  # persons read dates: there are nearly as many classes as persons
-        if new.rulebook.unit == "family" and not any(plan.places for plan in plans):
+        if by_class and new.rulebook.unit == "family" and not any(plan.places for plan in plans):
             self.classes = Classes(plans, population, self.attributes, facts)
 
     def cells(self) -> Cells:
@@ -362,7 +370,7 @@ class _Count:
             verb = "INSERT INTO cells" if index else "CREATE OR REPLACE TEMP TABLE cells AS"
             connection.execute(f"{verb} {query}")
         part = self._file(province).with_suffix(".part")
-        keys = "region, packed, move, r1, r2, truth"
+        keys = "region, packed, kind, move, r1, r2, truth"
         sums = ", ".join(f"CAST(sum({name}) AS DECIMAL(38, 0)) AS {name}" for name in ("units", "o", "n"))
         copy(connection, f"SELECT {keys}, {sums} FROM cells GROUP BY ALL ORDER BY ALL", part)
         part.replace(self._file(province))
@@ -395,9 +403,9 @@ class _Count:
         """SQL: the three tables of cells, from what was compared (c) and the attributes (a)."""
         truth = f"CASE WHEN a.true_decile BETWEEN 1 AND {self.poor} THEN 4 + c.targets ELSE 0 END"
         return f"""
-            SELECT region, packed, move, r1, r2, truth, count(*) AS units, sum(o) AS o, sum(n) AS n
-            FROM (SELECT a.region, a.packed, c.move, c.r1, c.r2, {truth} AS truth, c.o, c.n FROM {joined})
-            GROUP BY GROUPING SETS ((move, r1, r2, truth), (region, move), (packed, move))"""
+            SELECT region, packed, kind, move, r1, r2, truth, count(*) AS units, sum(o) AS o, sum(n) AS n
+            FROM (SELECT a.region, a.packed, c.kind, c.move, c.r1, c.r2, {truth} AS truth, c.o, c.n FROM {joined})
+            GROUP BY GROUPING SETS ((move, r1, r2, truth), (region, kind), (packed, kind))"""
 
     def _compared(self, after: str, before: str | None = None) -> str:
         """SQL: each unit with its move, the rupiah before (o) and after (n), what moved it (r1, r2), and whether it
@@ -425,10 +433,11 @@ class _Count:
             f"CAST(CASE WHEN {both} THEN {components} WHEN o.outcome <> n.outcome THEN {others} ELSE 0 END AS BIGINT)"
             for components, others in ((more, criteria), (gone, dropped))
         ]
-        return f"""
+        rows = f"""
             SELECT n.unit_id, n.family_id, o.amount AS o, n.amount AS n, CAST({move} AS SMALLINT) AS move,
                 {why[0]} AS r1, {why[1]} AS r2, CAST({" + ".join(targets)} AS TINYINT) AS targets
             FROM {joined}"""
+        return f"SELECT *, {moves.kind('move')} AS kind FROM ({rows})"
 
     def _side(self, name: str, plan: Plan, province: str, within: str) -> str:
         """SQL: unit_id, family_id, outcome as a code, failed, unknown, amount, c0 …"""
@@ -449,7 +458,7 @@ class _Count:
     # ---- why ----
 
     def _criteria(self) -> tuple[str, str]:
-        """SQL: bits of the new criteria whose answer changed, and of the old ones that are gone but stood in the way."""
+        """SQL: bits of the new criteria whose answer changed, and of old ones that stood in the way and are gone."""
         if self.old is None:
             return "0", "0"
         now, then = self.new.rulebook.criterion_ids, self.old.rulebook.criterion_ids
@@ -516,19 +525,19 @@ class _Count:
             b.name: missing(b, self.population, self.catalogue) for b in BREAKDOWNS if b.name not in possible
         }
         cursor = connection.execute(
-            "SELECT region, packed, move, r1, r2, truth, sum(units), sum(o), sum(n) "
+            "SELECT region, packed, kind, move, r1, r2, truth, sum(units), sum(o), sum(n) "
             f"FROM read_parquet([{files}]) GROUP BY ALL ORDER BY ALL"
         )
-        for region, packed, number, r1, r2, truth, *sums in cursor.fetchall():
+        for region, packed, kind, number, r1, r2, truth, *sums in cursor.fetchall():
             numbers = [int(n) for n in sums]
-            move = Move.of(number)
             if region is not None:
-                found.regions[region, move.kind].add(*numbers)
+                found.regions[region, moves.KINDS[kind]].add(*numbers)
             elif packed is not None:
                 values = unpacked(packed)
                 for name in possible:
-                    found.broken[name][values[name], move.kind].add(*numbers)
+                    found.broken[name][values[name], moves.KINDS[kind]].add(*numbers)
             else:
+                move = Move.of(number)
                 flags = Truth(truth >= 4, bool(truth & 2), bool(truth & 1))
                 found.moves[move, self._reasons(move, r1, r2), flags].add(*numbers)
         return found

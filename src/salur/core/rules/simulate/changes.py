@@ -1,4 +1,4 @@
-"""What differs between two rulebooks of one programme, and which criteria and components a changed parameter touches."""
+"""What differs between two rulebooks of one programme, and what a changed parameter touches."""
 
 from __future__ import annotations
 

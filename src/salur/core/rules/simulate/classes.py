@@ -1,8 +1,9 @@
 """Families that no rulebook of a pair can tell apart, put into classes: a class is decided once, not each family.
 
 What two rulebooks read of a family is little: some facts, and the sums over its members (`family_facts`). A million
-families fall into some ten thousand classes. For each province the cache keeps what the classes are, and for each family
-its class beside its attributes; a change that asks nothing new of members, and each step of a sweep, finds them there.
+families fall into some hundred thousand classes. For each province the cache keeps what the classes are, and for each
+family its class beside its attributes; a change that asks nothing new of members finds them there, and so does each
+step of a sweep.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Move:
     def kind(self) -> str:
         """One of KINDS."""
         if self.before == self.after == ELIGIBLE:
-            return {SAME: "same", MORE: "more", LESS: "less", OTHER: "other"}[self.sign]
+            return {MORE: "more", LESS: "less", OTHER: "other"}.get(self.sign, "same")
         if self.after == ELIGIBLE:
             return "gains"
         if self.before == ELIGIBLE:
@@ -64,3 +64,9 @@ def code(outcome: str) -> str:
     """SQL of an outcome's code from its column."""
     whens = " ".join(f"WHEN '{name}' THEN {index}" for index, name in enumerate(OUTCOMES[:-1]))
     return f"CASE {outcome} {whens} END"
+
+
+def kind(move: str) -> str:
+    """SQL of the place in KINDS of a packed move."""
+    every = [KINDS.index(Move.of(number).kind) for number in range(5 * len(OUTCOMES) * len(OUTCOMES))]
+    return f"CAST({every}[({move}) + 1] AS TINYINT)"

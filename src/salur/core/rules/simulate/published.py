@@ -265,11 +265,12 @@ class _Tree:
             below[str(KINDS.index(move.kind))].append(move)
         split = {codes[0][0] for codes, _ in rows if codes[0].count(".") == 1}
         kinds, shown, reasons_ = [], [], []
-        for codes, ((units, before, after),) in rows:
+        for codes, figures in rows:
+            if codes == ("",):  # the whole
+                continue
+            ((units, before, after),) = figures
             parts = [code.split(".") for code in codes]
             kind, level = parts[0][0], len(parts[0])
-            if not kind:
-                continue
             if level == 1:
                 kinds.append(_kind(tuple(KINDS[int(code)] for code in codes), units, before, after))
                 if kind not in split:
@@ -383,7 +384,8 @@ def _table(name: str, coded: Mapping[tuple[str, str], Cell]) -> Table:
         protect({key: Safe(cell.units, (cell.before, cell.after)[side]) for key, cell in coded.items()}).rows
         for side in (0, 1)
     )
-    return Table(name, tuple(_row(row, other) for row, other in zip(before, after, strict=True)))
+    rows = zip(before, after, strict=True)
+    return Table(name, tuple(_row(row, other) for row, other in rows if row.figures))
 
 
 def _row(row: SafeRow, other: SafeRow) -> Row:

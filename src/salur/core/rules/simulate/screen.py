@@ -14,7 +14,7 @@ from rich.table import Table
 from salur.core.rules.simulate.attributes import AGES_FROM, SIZE_MOST
 from salur.core.rules.simulate.changes import Change
 from salur.core.rules.simulate.published import Errors, Line, Simulation
-from salur.core.rules.simulate.sweep import Sweep
+from salur.core.rules.simulate.sweeps import Sweep
 
 REASONS = 3  # of a kind, the largest
 ROWS = 24  # of a breakdown
@@ -64,7 +64,10 @@ WORDS = {  # Indonesian, English
     "nobody": ("Kurang dari sepuluh: tidak ada yang ditampilkan.", "Fewer than ten: nothing is shown."),
     "from_to": ("dari ↓ ke →", "from ↓ to →"),
     "rounded": ("dibulatkan ke", "rounded to"),
-    "cannot": ("Tidak bisa menurut {name}: populasi tidak punya {facts}.", "Not possible by {name}: the population has no {facts}."),
+    "cannot": (
+        "Tidak bisa menurut {name}: populasi tidak punya {facts}.",
+        "Not possible by {name}: the population has no {facts}.",
+    ),
     "more_rows": ("{n} baris lagi di --csv dan --json", "{n} more rows in --csv and --json"),
     "like": ("hampir sama dengan {like}", "nearly the same as {like}"),
     "all": ("seluruhnya", "all"),
