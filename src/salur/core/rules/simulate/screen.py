@@ -48,6 +48,7 @@ WORDS = {  # Indonesian, English
     "after": ("aturan baru", "new rulebook"),
     "difference": ("selisih", "difference"),
     "cost": ("biaya", "cost"),
+    "a_year": ("biaya setahun", "cost a year"),
     "ceiling": ("pagu setahun", "ceiling a year"),
     "over": ("melewati pagu", "over the ceiling"),
     "left": ("sisa pagu", "left of the ceiling"),
@@ -87,8 +88,10 @@ WORDS = {  # Indonesian, English
     "nobody_has": ("tidak ada", "nobody"),
     "and_more": ("ke atas", "or more"),
     "under": ("di bawah {n}", "under {n}"),
-    "exclusion": ("salah tertinggal", "exclusion"),
-    "inclusion": ("salah sasaran", "inclusion"),
+    "exclusion": ("tertinggal", "missed"),
+    "inclusion": ("bocor", "leaked"),
+    "begin": ("mulai", "gain"),
+    "cease": ("berhenti", "lose"),
 }  # fmt: skip
 _OUTCOMES = ("eligible", "waiting", "needs_data", "not_eligible", "not_found")
 _VALUES = {
@@ -188,9 +191,7 @@ def show(console: Console, simulation: Simulation, language: str, by: str = "dec
     words = Words(language)
     title = simulation.title[language]
     where = "" if simulation.regencies is None else f", {', '.join(simulation.regencies)}"
-    console.print(
-        f"[bold]{escape(title)}[/bold] ({simulation.programme}), {simulation.reference_date}{where}"
-    )
+    console.print(f"[bold]{escape(title)}[/bold], {simulation.reference_date}{where}")
     for change in simulation.changes:
         console.print("  " + escape(_change(change, words)))
     if simulation.before is not None and not simulation.changes:
@@ -201,7 +202,8 @@ def show(console: Console, simulation: Simulation, language: str, by: str = "dec
         console.print(words("nobody"))
         return
     console.print(_kinds(simulation, words))
-    console.print(_costs(simulation, words))
+    if _is_paid(simulation) or simulation.ceiling is not None:
+        console.print(_costs(simulation, words))
     if simulation.before is not None:
         console.print(_outcomes(simulation, words))
     if by in simulation.tables:
@@ -222,6 +224,11 @@ def show(console: Console, simulation: Simulation, language: str, by: str = "dec
                 console.print(f"  {words(key)}: [bold]{line}[/bold]")
 
 
+def _is_paid(simulation: Simulation) -> bool:
+    """Whether the programme gives money by one of the rulebooks, as far as is told."""
+    return any(side is not None and side.cost != 0 for side in (simulation.before, simulation.after))
+
+
 def _plain(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for index, name in enumerate(columns):
@@ -237,19 +244,19 @@ def _change(change: Change, words: Words) -> str:
 
 
 def _kinds(simulation: Simulation, words: Words) -> Table:
-    table = _plain("", words(simulation.unit), words("before"), words("after"))
+    times, paid = simulation.times, _is_paid(simulation)
+    table = _plain("", words(simulation.unit), *((words("before"), words("after")) if paid else ()))
     for line in simulation.kinds:
-        times = simulation.times
         strong = bool({"gains", "loses", "more", "less"} & set(line.names))
         units = words.number(line.units * times)
+        amounts = [words.rupiah(None if n is None else n * times) for n in (line.before, line.after)]
         table.add_row(
-            words.kinds(line.names), f"[bold]{units}[/bold]" if strong else units,
-            *(words.rupiah(None if n is None else n * times) for n in (line.before, line.after)),
-        )  # fmt: skip
+            words.kinds(line.names), f"[bold]{units}[/bold]" if strong else units, *(amounts if paid else ())
+        )
         mine = [reason for reason in simulation.reasons if (reason.kind,) == line.names and any(reason.sets)]
         for reason in mine[:REASONS]:
             said = f"  {words('because')} {words.reason(reason.sets)}"
-            table.add_row(escape(said), words.number(reason.units * times), "", "", style="dim")
+            table.add_row(escape(said), words.number(reason.units * times), style="dim")
     return table
 
 
@@ -308,19 +315,19 @@ def _outcomes(simulation: Simulation, words: Words) -> Table:
 
 
 def _breakdown(simulation: Simulation, by: str, words: Words) -> Table:
+    """One breakdown; of regions the provinces, or the regencies of the only one. A dot: not told apart in this row."""
     rows = simulation.tables[by].rows
-    columns = [line.names for line in rows[0].lines]
-    for row in rows[1:]:
-        if len(row.lines) < len(columns):
-            columns = [line.names for line in row.lines]
+    if len({code[:2] for row in rows for code in row.values if code}) > 1:
+        rows = tuple(row for row in rows if not any("." in code for code in row.values))
+    columns = [line.names for line in rows[min(1, len(rows) - 1)].lines]
     shown = [names for names in columns if not set(names) <= {"unchanged"}]
     table = _plain(words(by), *map(words.kinds, shown), words(simulation.unit))
     for row in rows[:ROWS]:
         cells = []
         for names in shown:
-            inside = [line.units for line in row.lines if set(line.names) <= set(names)]
-            exactly = sum(inside) * simulation.times
-            cells.append(words.number(exactly) if inside else "")
+            inside = [line for line in row.lines if set(line.names) <= set(names)]
+            whole = {name for line in inside for name in line.names} == set(names)
+            cells.append(words.number(sum(n.units for n in inside) * simulation.times) if whole else "·")
         total = sum(line.units for line in row.lines) * simulation.times
         table.add_row(words.values(by, row.values), *cells, words.number(total))
     if len(rows) > ROWS:
@@ -329,53 +336,51 @@ def _breakdown(simulation: Simulation, by: str, words: Words) -> Table:
 
 
 def show_sweep(console: Console, sweep: Sweep, language: str) -> None:
-    """The frontier: cost, receivers and errors for each value."""
+    """The frontier: receivers, cost and errors for each value."""
     words = Words(language)
     first = next((point.simulation for point in sweep.points if point.simulation), None)
-    if first is None:
+    if first is None or not first.kinds:
         console.print(words("nobody"))
         return
-    truth = any(point.simulation and point.simulation.errors_after for point in sweep.points)
-    errors = [words("exclusion"), words("inclusion")] if truth else []
-    console.print(f"[bold]{escape(first.title[language])}[/bold] ({first.programme}), {first.reference_date}")
-    moved = [words("gains"), words("loses")] if first.before is not None else []
-    table = _plain(
-        sweep.parameter,
-        words("eligible"),
-        words("waiting"),
-        *moved,
-        f"{words('cost')} {words('year')}",
-        *errors,
-    )
+    kinds = ("gains", "loses") if first.before is not None else ()
+    errors = ("exclusion", "inclusion") if first.poor is not None else ()
+    console.print(f"[bold]{escape(first.title[language])}[/bold], {first.reference_date}: {sweep.parameter}")
+    waits = any(p.simulation and p.simulation.after.outcomes["waiting"] != 0 for p in sweep.points)
+    outcomes = ("eligible", "waiting") if waits else ("eligible",)
+    rows: list[tuple[str, ...]] = []
     for point in sweep.points:
         s = point.simulation
         if s is None:
-            table.add_row(str(point.value), words("like", like=point.like), style="dim")
+            rows.append((str(point.value), words("like", like=point.like)))
             continue
+        numbers: list[int | None] = [s.after.outcomes[name] for name in outcomes]
+        numbers += [_alone(s, kind) for kind in kinds]
+        cost = s.after.cost_a_year
+        row = [str(point.value), *(words.number(None if n is None else n * s.times) for n in numbers)]
+        row.append(words.rupiah(None if cost is None else cost * s.times))
         found: Errors | None = s.errors_after
-        kinds = {line.names: line.units * s.times for line in s.kinds}
-        hidden = {name for names in kinds if len(names) > 1 for name in names}
-        own = [
-            words("hidden") if k in hidden else words.number(kinds.get((k,), 0)) for k in ("gains", "loses")
-        ]
-        outcomes = [s.after.outcomes[name] for name in ("eligible", "waiting")]
-        a_year = s.after.cost_a_year
-        over = s.over_ceiling is not None and s.over_ceiling > 0
-        cells = [
-            *(words.number(None if n is None else n * s.times) for n in outcomes),
-            *(own if moved else []),
-            words.rupiah(None if a_year is None else a_year * s.times),
-            *(
-                (
-                    words.share(found.exclusion if found else None),
-                    words.share(found.inclusion if found else None),
-                )
-                if truth
-                else ()
-            ),
-        ]
-        table.add_row(str(point.value), *cells, style="red" if over else "")
+        row += [words.share(getattr(found, name) if found else None) for name in errors]
+        if s.over_ceiling is not None and s.over_ceiling > 0:
+            row[0] += " !"
+        rows.append(tuple(row))
+    heads = ["", *map(words, (*outcomes, *(("begin", "cease") if kinds else ()), "a_year", *errors))]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for index, name in enumerate(heads):
+        widest = max((len(row[index]) for row in rows if len(row) == len(heads)), default=1)
+        table.add_column(name, justify="right" if index else "left", min_width=widest)
+    for each in rows:
+        table.add_row(*each, style="red" if each[0].endswith("!") else "")
     console.print(table)
+    if first.ceiling is not None:
+        console.print(f"{words('ceiling')}: {words.rupiah(first.ceiling)} (!: {words('over')})")
+
+
+def _alone(simulation: Simulation, kind: str) -> int | None:
+    """The units of a kind: none, so many, or withheld because it is small and stands with others."""
+    for line in simulation.kinds:
+        if kind in line.names:
+            return line.units if len(line.names) == 1 else None
+    return 0
 
 
 # ---- CSV -------------------------------------------------------------------------------------------------------
