@@ -65,7 +65,8 @@ def test_one_screen_tells_whom_it_moves_why_and_what_it_costs(home):
     assert said.returncode == 0, said.stderr
     for words in (
         "Family Hope Programme (PKH)", "highest_decile: 4 → 3 (poorest_deciles)", "cease to receive",
-        "because of poorest_deciles", "a quarter", "over the ceiling", "from ↓ to →", "decile", "exclusion error", "inclusion error",
+        "because of poorest_deciles", "a quarter", "over the ceiling", "from ↓ to →", "decile",
+        "exclusion error", "inclusion error",
     ):  # fmt: skip
         assert words in said.stdout
     assert len(said.stdout.splitlines()) < 60
