@@ -337,3 +337,6 @@ def totals_table(ready: Plan, done: Decisions) -> Table:
         if row["failed"] or row["unknown"]:
             table.add_row(f"  {id_}", "", f"{row['failed']:,}{words[0]}", f"{row['unknown']:,}{words[1]}")
     return table
+
+
+from salur.core.rules import commands_simulate  # noqa: E402, F401 - adds its command to `app`
