@@ -14,6 +14,7 @@ from django.db import connection, models
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.timezone import localdate
 
+from salur.access.rows import everywhere
 from salur.core.faults import InputError
 from salur.people.bulk import check_keys, rows_under_other_keys
 from salur.people.models import Correction, Family, Identifier, Membership, Person, SameAs
@@ -170,7 +171,7 @@ def corrections_all(on: date, *, regions: Regions) -> list[Corrected]:
 
 def _counting(on: date) -> QuerySet[Correction]:
     confirmed = ~Q(confirmed_by="") & Q(withdrawn_by="")
-    replaced = Correction.objects.filter(confirmed, replaces=OuterRef("pk"))
+    replaced = Correction.objects.filter(confirmed, replaces=OuterRef("pk"), valid_from__lte=on)
     return Correction.objects.filter(confirmed, ~Exists(replaced), valid_from__lte=on)
 
 
@@ -204,13 +205,13 @@ def _some(ids: Iterable[int]) -> Iterable[Sequence[int]]:
     return (unique[start : start + _IDS_AT_ONCE] for start in range(0, len(unique), _IDS_AT_ONCE))
 
 
-def families_of(person_ids: Iterable[int], on: date, *, regions: Regions) -> dict[int, int]:
-    """The family in which each person counts on a day, by person id."""
-    found: dict[int, int] = {}
+def families_ever(person_ids: Iterable[int]) -> frozenset[int]:
+    """Every family in which one of them ever counted, wherever: a population may have them in an earlier one."""
+    found: set[int] = set()
     for some in _some(person_ids):
-        rows = within(_valid(Membership.objects.filter(person_id__in=some), on), regions)
-        found.update(rows.values_list("person_id", "family_id"))
-    return found
+        with everywhere():
+            found.update(Membership.objects.filter(person_id__in=some).values_list("family_id", flat=True))
+    return frozenset(found)
 
 
 def birth_dates_of(
