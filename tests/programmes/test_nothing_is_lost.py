@@ -185,6 +185,18 @@ def test_a_correction_counts_until_the_day_on_which_another_replaces_it(office: 
     assert standing(unit.unit_id).outcome == "not_eligible"  # on the reference date the first one holds
 
 
+def test_who_corrected_a_family_of_a_cycle_does_not_sign_it(office: Office) -> None:
+    cycle_id = office.decided()
+    unit = eligible(cycle_id)
+    both = officer(4, "decree_signer", "people_clerk")  # roles that go together
+    correct(office, f"family:{unit.family_id}", "decile", 9, by=(REVIEWERS[0], both))
+    prepare(office, cycle_id)
+    with pytest.raises(InputError, match="Who corrected"):
+        sign(office, cycle_id, both)
+    with pytest.raises(InputError, match="Who corrected"):
+        sign(office, cycle_id)  # nor after the role of a clerk has ended
+
+
 # ---- cycles of one period ------------------------------------------------------------------------------------
 
 
@@ -285,8 +297,10 @@ def test_a_unit_is_stopped_from_midnight_in_jakarta(office: Office) -> None:
     prepare(office, cycle_id)
     sign(office, cycle_id)
     unit = eligible(cycle_id)
-    stop(office, unit, date(2026, 11, 22))
-    last, first = datetime(2026, 11, 21, 16, 59, tzinfo=UTC), datetime(2026, 11, 21, 17, 0, tzinfo=UTC)
+    with pytest.raises(InputError, match="today or an earlier"):
+        stop(office, unit, TODAY + timedelta(days=1))
+    stop(office, unit)
+    last, first = datetime(2026, 11, 20, 16, 59, tzinfo=UTC), datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
     assert selectors.money_due("pkh", PERIOD, unit.unit_id, last) == unit.amount
     assert selectors.money_due("pkh", PERIOD, unit.unit_id, first) == 0
 

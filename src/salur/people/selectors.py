@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import TypeVar
 
 from django.db import connection, models
@@ -103,7 +103,7 @@ def numbers_under_other_keys(keys: Keys) -> int:
 def search(*, name: str, region: str, birth_date: date | None = None, regions: Regions) -> list[Person]:
     """People of a regency whose name begins so, whatever the case of letters; at most 50, by name."""
     prefix = " ".join(name.split())
-    if len(prefix) < PREFIX_LETTERS_LEAST:
+    if len(prefix) < PREFIX_LETTERS_LEAST or not prefix.isprintable():
         raise InputError.of("Give at least {least} letters of the name.", least=PREFIX_LETTERS_LEAST)
     rows = within(Person.objects.filter(region=region, name__istartswith=prefix), regions)
     if birth_date is not None:
@@ -212,6 +212,15 @@ def families_ever(person_ids: Iterable[int]) -> frozenset[int]:
         with everywhere():
             found.update(Membership.objects.filter(person_id__in=some).values_list("family_id", flat=True))
     return frozenset(found)
+
+
+def families_corrected_by(officer: str, since: datetime) -> frozenset[int]:
+    """The families of which an officer made or confirmed a correction since a moment, of them or of a member."""
+    theirs = Q(made_by=officer, made_at__gte=since) | Q(confirmed_by=officer, confirmed_at__gte=since)
+    with everywhere():
+        rows = list(Correction.objects.filter(theirs).values_list("kind", "subject_id"))
+    persons = families_ever(id_ for kind, id_ in rows if kind == "person")
+    return persons.union(id_ for kind, id_ in rows if kind == "family")
 
 
 def birth_dates_of(

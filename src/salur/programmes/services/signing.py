@@ -20,8 +20,9 @@ from salur.core.faults import InputError
 from salur.journal.constraints import refusing
 from salur.journal.selectors import ask
 from salur.journal.services import enqueue, record
+from salur.people.selectors import families_corrected_by
 from salur.programmes import decrees, selectors
-from salur.programmes.models import Budget, Cycle, Decree, Duty
+from salur.programmes.models import Budget, Cycle, Decision, Decree, Duty
 from salur.programmes.services.reviews import decide_again, undecided
 from salur.programmes.services.shared import covered, locked, require_everywhere, take_duty
 
@@ -79,6 +80,11 @@ def decree_sign(
         late = undecided(cycle)
     if late or decrees.digest(cycle) != json.loads(decree.statement)["list"]:
         raise InputError.of("Decisions changed after the decree was prepared; prepare it again.")
+    corrected = families_corrected_by(actor.ref, cycle.opened_at)
+    if Decision.objects.filter(cycle=cycle, family_id__in=corrected).exists():
+        raise InputError.of(
+            "Who corrected a family of a cycle while it was under way cannot sign its decree."
+        )
     ask("programmes.decree", f"cycle:{cycle.id}")
     take_duty(now=now, actor=actor, cycle_id=cycle.id, duty=Duty.Kind.DECREE)
     _reserve(cycle, selectors.added(cycle))
