@@ -85,7 +85,9 @@ def sign(office: Office, cycle: int, actor: Actor = SIGNER) -> None:
     digest = bytes(Decree.objects.get(cycle_id=cycle).digest)
     key = SoftwareKey(b"signer", ORIGIN, counter=int(office.now.timestamp()))
     options = signing.begin(digest=digest, credentials=[registered(key)], origin=ORIGIN)
-    services.decree_sign(now=NOW, actor=actor, cycle_id=cycle, digest=digest, response=key.sign(options))
+    services.decree_sign(
+        now=office.now, actor=actor, cycle_id=cycle, digest=digest, response=key.sign(options)
+    )
 
 
 def prepare(office: Office, cycle: int) -> Decree:

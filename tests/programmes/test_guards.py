@@ -75,6 +75,8 @@ def test_who_reviewed_cannot_sign_and_who_signs_has_the_duty(cycle: Cycle) -> No
     Duty.objects.create(cycle=cycle, officer="officer:9", duty="decree", since=NOW)
     assert refused(Decree.objects.filter(id=decree.id).update, signed_by="officer:9", signed_at=NOW,
                    signature={}, digest=b"other")  # fmt: skip
+    assert refused(Decree.objects.filter(id=decree.id).update, signed_by="officer:9", signed_at=NOW,
+                   signature={}, amount=1)  # fmt: skip
     signed(decree, "officer:9")
     assert refused(signed, decree, "officer:9")
     assert refused(Decree.objects.filter(id=decree.id).update, amount=1)
@@ -94,7 +96,13 @@ def test_a_cycle_goes_on_only_by_a_signed_decree(cycle: Cycle, state: str) -> No
     assert refused(Cycle.objects.filter(id=cycle.id).update, state=state)
 
 
-@pytest.mark.parametrize("change", [{"opened_by": "officer:9"}, {"period": "2026-Q3"}, {"programme": "x"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"opened_by": "officer:9"}, {"period": "2026-Q3"}, {"programme": "x"}, {"regions": ["36.71"]},
+        {"audit_seed": b"drawn anew"},
+    ],
+)  # fmt: skip
 def test_what_a_cycle_was_opened_with_stays(cycle: Cycle, change: dict[str, Any]) -> None:
     assert refused(Cycle.objects.filter(id=cycle.id).update, **change)
 

@@ -43,5 +43,7 @@ def holds_number(text: str) -> bool:
 
 def refuse(text: str, *, document: bool = False) -> None:
     """Raise InputError, without the number, if the text holds one. `document`: it is the number of a document."""
+    if "\0" in text:  # PostgreSQL keeps none
+        raise InputError.of("The text holds a character that cannot be kept.")
     if _NO_DOCUMENT.search(text) if document else holds_number(text):
         raise InputError.of("The text holds a long number. Leave NIK, card, phone and account numbers out.")

@@ -85,7 +85,7 @@ def ceiling_set(request: HttpRequest) -> HttpResponse:
         sent = request.POST.dict()
         if _set(request, actor, errors):
             return redirect("officers:ceilings")
-    elif request.GET.get("pagu", "").isdigit():
+    elif request.GET.get("pagu", "").isdecimal():
         row = _ceiling(actor, int(request.GET["pagu"]), "officers.ceiling_set")
         sent = {"programme": row.programme, "period": row.period, "region": row.region}
     return show(

@@ -55,7 +55,7 @@ def _shown(request: HttpRequest, found: QuerySet[ReadLog], *, others: bool) -> H
         found = found.filter(subject=subject)
     elif subject:
         errors.append(("subject", _("Give the number of a person, or family:3.")))
-    if asked.get("before", "").isdigit() and len(asked["before"]) < 19:
+    if asked.get("before", "").isdecimal() and len(asked["before"]) < 19:
         found = found.filter(id__lt=int(asked["before"]))
     rows = [] if errors else list(found[: PAGE_ROWS + 1])
     more = asked.copy()

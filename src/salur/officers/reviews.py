@@ -315,7 +315,7 @@ def decide_again(*, now: datetime, subject: str, key: str) -> None:
     kind, _colon, number = subject.partition(":")
     families = [int(number)]
     if kind == "person":
-        families = list(people.families_of(families, timezone.localdate(), regions=None).values())
+        families = sorted(people.families_ever(families))
     for cycle in selectors.cycles_under_review_of(families):
         jobs.enqueue(
             now=now, kind="programmes.decide_again", payload={"cycle": cycle, "families": families},

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import TypeVar
 
 from django.db import connection, models
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.timezone import localdate
 
+from salur.access.rows import everywhere
 from salur.core.faults import InputError
 from salur.people.bulk import check_keys, rows_under_other_keys
 from salur.people.models import Correction, Family, Identifier, Membership, Person, SameAs
@@ -102,7 +103,7 @@ def numbers_under_other_keys(keys: Keys) -> int:
 def search(*, name: str, region: str, birth_date: date | None = None, regions: Regions) -> list[Person]:
     """People of a regency whose name begins so, whatever the case of letters; at most 50, by name."""
     prefix = " ".join(name.split())
-    if len(prefix) < PREFIX_LETTERS_LEAST:
+    if len(prefix) < PREFIX_LETTERS_LEAST or not prefix.isprintable():
         raise InputError.of("Give at least {least} letters of the name.", least=PREFIX_LETTERS_LEAST)
     rows = within(Person.objects.filter(region=region, name__istartswith=prefix), regions)
     if birth_date is not None:
@@ -170,7 +171,7 @@ def corrections_all(on: date, *, regions: Regions) -> list[Corrected]:
 
 def _counting(on: date) -> QuerySet[Correction]:
     confirmed = ~Q(confirmed_by="") & Q(withdrawn_by="")
-    replaced = Correction.objects.filter(confirmed, replaces=OuterRef("pk"))
+    replaced = Correction.objects.filter(confirmed, replaces=OuterRef("pk"), valid_from__lte=on)
     return Correction.objects.filter(confirmed, ~Exists(replaced), valid_from__lte=on)
 
 
@@ -204,13 +205,22 @@ def _some(ids: Iterable[int]) -> Iterable[Sequence[int]]:
     return (unique[start : start + _IDS_AT_ONCE] for start in range(0, len(unique), _IDS_AT_ONCE))
 
 
-def families_of(person_ids: Iterable[int], on: date, *, regions: Regions) -> dict[int, int]:
-    """The family in which each person counts on a day, by person id."""
-    found: dict[int, int] = {}
+def families_ever(person_ids: Iterable[int]) -> frozenset[int]:
+    """Every family in which one of them ever counted, wherever: a population may have them in an earlier one."""
+    found: set[int] = set()
     for some in _some(person_ids):
-        rows = within(_valid(Membership.objects.filter(person_id__in=some), on), regions)
-        found.update(rows.values_list("person_id", "family_id"))
-    return found
+        with everywhere():
+            found.update(Membership.objects.filter(person_id__in=some).values_list("family_id", flat=True))
+    return frozenset(found)
+
+
+def families_corrected_by(officer: str, since: datetime) -> frozenset[int]:
+    """The families of which an officer made or confirmed a correction since a moment, of them or of a member."""
+    theirs = Q(made_by=officer, made_at__gte=since) | Q(confirmed_by=officer, confirmed_at__gte=since)
+    with everywhere():
+        rows = list(Correction.objects.filter(theirs).values_list("kind", "subject_id"))
+    persons = families_ever(id_ for kind, id_ in rows if kind == "person")
+    return persons.union(id_ for kind, id_ in rows if kind == "family")
 
 
 def birth_dates_of(

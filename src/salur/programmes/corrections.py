@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,7 +10,7 @@ from salur.core.population.catalogue import Catalogue
 from salur.core.rules import Case
 from salur.core.rules.cases import from_json, to_json
 from salur.people.overlay import Corrected, overlay
-from salur.people.selectors import corrections_all, families_of
+from salur.people.selectors import corrections_all, corrections_of, families_ever
 
 CAUSE_LENGTH_MOST = 80
 
@@ -31,16 +31,23 @@ class Known:
         return found
 
 
-def confirmed(*, regions: Collection[str], on: date) -> Known:
-    """Every confirmed correction in some regencies that counts on a day."""
+def confirmed(*, on: date, cases: Iterable[Case] | None = None) -> Known:
+    """Every confirmed correction that counts on a day; or those of some cases, wherever their members live by now."""
+    if cases is None:
+        found = corrections_all(on, regions=None)
+    else:
+        subjects = [s for case in cases for s in _subjects(case)]
+        found = corrections_of(subjects, on, regions=None)
     family: dict[int, tuple[Corrected, ...]] = {}
     person: dict[int, tuple[Corrected, ...]] = {}
-    for made in corrections_all(on, regions=tuple(regions)):
+    for made in found:
         held = family if made.kind == "family" else person
         held[made.subject_id] = (*held.get(made.subject_id, ()), made)
-    return Known(
-        family, person, frozenset(family) | frozenset(families_of(person, on, regions=None).values())
-    )
+    return Known(family, person, families_ever(person).union(family))
+
+
+def _subjects(case: Case) -> list[str]:
+    return [f"family:{case.family_id}", *(f"person:{member.person_id}" for member in case.members)]
 
 
 def corrected(case: Case, known: Known, catalogue: Catalogue) -> Case:

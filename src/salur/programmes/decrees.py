@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,9 +97,9 @@ def digest(cycle: Cycle) -> str:
 def write(*, cycle: Cycle, number: str, now: datetime, folder: Path) -> Made:
     """Write the list and the PDF into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    listed = folder / f"cycle-{cycle.id}.lines"
+    part = folder / f"cycle-{cycle.id}.{os.getpid()}.part"
     sha256, count = hashlib.sha256(), 0
-    with listed.open("wb") as stream, everywhere():
+    with part.open("wb") as stream, everywhere():
         for line in lines(cycle):
             raw = line.encode() + b"\n"
             sha256.update(raw)
@@ -115,10 +116,18 @@ def write(*, cycle: Cycle, number: str, now: datetime, folder: Path) -> Made:
         },
         sort_keys=True, separators=(",", ":"), ensure_ascii=False,
     )  # fmt: skip
+    digest = hashlib.sha256(statement.encode()).digest()
+    name = (
+        folder / f"cycle-{cycle.id}-{digest.hex()[:16]}"
+    )  # what was prepared before stays whole if this is refused
     made = Made(
-        sums.units, sums.amount, statement, hashlib.sha256(statement.encode()).digest(), listed,
-        folder / f"cycle-{cycle.id}.pdf",
-    )  # fmt: skip
+        sums.units,
+        sums.amount,
+        statement,
+        digest,
+        part.replace(name.with_suffix(".lines")),
+        name.with_suffix(".pdf"),
+    )
     made.pdf.write_bytes(_pdf(cycle, number, now, made, sums))
     return made
 
@@ -173,7 +182,7 @@ def _pdf(cycle: Cycle, number: str, now: datetime, made: Made, sums: Totals) -> 
     say("Pernyataan yang ditandatangani", 13, "B", 1)
     say(made.statement, 8)
     pdf.embed_file(
-        bytes=made.list.read_bytes(), basename=made.list.name, mime_type="text/plain",
+        bytes=made.list.read_bytes(), basename=f"cycle-{cycle.id}.lines", mime_type="text/plain",
         desc="Daftar keputusan", associated_file_relationship="Data", compress=True,
     )  # fmt: skip
     return bytes(pdf.output())

@@ -71,7 +71,9 @@ GUARDS = [
         + _has_duty("NEW.cycle_id", "NEW.signed_by", "decree")
         + " OR NOT EXISTS (SELECT 1 FROM programmes_cycle c JOIN programmes_duty o ON o.cycle_id = c.id"
         " AND o.officer = c.opened_by AND o.duty = 'open' WHERE c.id = NEW.cycle_id)"
-        " OR NEW.digest <> OLD.digest OR NEW.statement <> OLD.statement))",
+        " OR NEW.digest <> OLD.digest OR NEW.statement <> OLD.statement OR NEW.number <> OLD.number"
+        " OR NEW.units <> OLD.units OR NEW.amount <> OLD.amount"
+        " OR NEW.list_path <> OLD.list_path OR NEW.pdf_path <> OLD.pdf_path))",
         "a decree is signed once, as it was prepared, by the officer with that duty",
     ),
     Guard(
@@ -80,7 +82,8 @@ GUARDS = [
         "UPDATE",
         "NEW.opened_by <> OLD.opened_by OR NEW.programme <> OLD.programme OR NEW.period <> OLD.period"
         " OR NEW.number <> OLD.number OR NEW.version_id <> OLD.version_id"
-        " OR NEW.population_id <> OLD.population_id OR NEW.reference_date <> OLD.reference_date",
+        " OR NEW.population_id <> OLD.population_id OR NEW.reference_date <> OLD.reference_date"
+        " OR NEW.regions <> OLD.regions OR NEW.audit_seed <> OLD.audit_seed",
         "what a cycle was opened with stays",
     ),
     Guard(

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.utils.timezone import localdate
 
 from salur.access.rows import everywhere, fetch_of_family
 from salur.core import rules
@@ -69,8 +71,9 @@ def decree(cycle_id: int) -> Decree | None:
 
 
 def standing_decisions(cycle: Cycle) -> QuerySet[Decision]:
-    """The decisions of a cycle that nothing superseded."""
-    return Decision.objects.filter(cycle=cycle, superseded_by__isnull=True)
+    """The last decisions of a cycle; a later supplement does not change them."""
+    last = Q(superseded_by__isnull=True) | ~Q(superseded_by__cycle=cycle)
+    return Decision.objects.filter(last, cycle=cycle)
 
 
 def due(cycle: Cycle) -> QuerySet[Decision]:
@@ -211,22 +214,52 @@ def by_district(cycle: Cycle) -> Iterator[DistrictFigure]:
         yield DistrictFigure(district, outcome, units, int(amount))
 
 
-def money_due(programme: str, period: str, unit_id: int, on: datetime) -> int:
-    """What a unit is due in a period: the amount of the latest decreed decision, 0 while it is stopped."""
-    latest = (
-        Decision.objects.filter(
-            programme=programme,
-            period=period,
-            unit_id=unit_id,
-            cycle__state__in=[Cycle.State.DECREED, Cycle.State.CLOSED],
-        )
-        .order_by("-n")
-        .first()
-    )
+def decreed(programme: str, period: str) -> QuerySet[Decision]:
+    """What signed decrees say of each unit: the last decisions of their cycles. Of a unit that was stopped when it was
+    signed a decree says nothing: resumed later, it waits for a supplement."""
+    signed = OuterRef("cycle__decree__signed_at")
     stopped = Standing.objects.filter(
-        programme=programme, unit_id=unit_id, lifted_at__isnull=True, since__lte=on.date()
+        Q(lifted_at__isnull=True) | Q(lifted_at__gt=signed),
+        programme=programme, unit_id=OuterRef("unit_id"), set_at__lte=signed,
+    )  # fmt: skip
+    last = Q(superseded_by__isnull=True) | ~Q(superseded_by__cycle=F("cycle"))
+    found = Decision.objects.filter(
+        last, programme=programme, period=period, cycle__decree__signed_at__isnull=False
+    )
+    return found.filter(~Q(outcome="eligible") | ~Exists(stopped))
+
+
+def money_due(programme: str, period: str, unit_id: int, on: datetime) -> int:
+    """What a unit is due in a period: the amount of its latest decreed decision, 0 while it is stopped."""
+    latest = decreed(programme, period).filter(unit_id=unit_id).order_by("-n").first()
+    stopped = Standing.objects.filter(
+        programme=programme, unit_id=unit_id, lifted_at__isnull=True, since__lte=localdate(on)
     )
     return 0 if latest is None or stopped.exists() else latest.amount
+
+
+def reserved(programme: str, period: str, region: str) -> int:
+    """What signed decrees spend at most in a region (empty: the nation): of each unit its highest amount."""
+    found = decreed(programme, period)
+    if region:
+        found = found.filter(Q(region=region) | Q(region__startswith=f"{region}."))
+    most = found.values("unit_id").annotate(most=Max("amount"))
+    with everywhere():
+        return int(most.aggregate(money=Sum("most"))["money"] or 0)
+
+
+def added(cycle: Cycle) -> dict[str, int]:
+    """What a cycle about to be decreed adds to what decrees of its period spend already, by regency."""
+    before = decreed(cycle.programme, cycle.period).filter(unit_id=OuterRef("unit_id"))
+    most = before.values("unit_id").annotate(most=Max("amount")).values("most")
+    found = due(cycle)
+    if cycle.number:
+        found = found.annotate(more=F("amount") - Coalesce(Subquery(most), 0)).filter(more__gt=0)
+    else:
+        found = found.annotate(more=F("amount"))
+    with everywhere():
+        rows = found.order_by("region").values("region").annotate(money=Sum("more"))
+        return dict(rows.values_list("region", "money"))
 
 
 # ---- what a family reads of itself ---------------------------------------------------------------------------
@@ -322,8 +355,9 @@ def superseded(decision: Decision | int) -> int | None:
 
 def decisions_of_family(family_id: int) -> list[Decision]:
     """The standing decisions of a family in every programme and period, the latest first."""
-    found = Decision.objects.filter(family_id=family_id, superseded_by__isnull=True)
-    return list(found.exclude(cycle__state=Cycle.State.CANCELLED).select_related("cycle").order_by("-id"))
+    found = Decision.objects.filter(family_id=family_id).exclude(cycle__state=Cycle.State.CANCELLED)
+    last = {(d.programme, d.period, d.unit_id): d for d in found.select_related("cycle").order_by("n")}
+    return sorted(last.values(), key=lambda d: -d.id)
 
 
 def explanation(decision: Decision, changed: Sequence[Corrected] = ()) -> rules.Explanation:

@@ -24,10 +24,12 @@ from salur.journal.services import record
 from salur.programmes import books, corrections, periods, selectors
 from salur.programmes.loading import LoadedCase, LoadedDecision, Triage, stream
 from salur.programmes.models import Budget, Cycle, Duty, Population, RulebookVersion
+from salur.programmes.services.reviews import decide_again
 from salur.programmes.services.shared import (
     CHUNK,
     REASON_LENGTH_LEAST,
     Progress,
+    covered,
     locked,
     one,
     require_everywhere,
@@ -61,8 +63,8 @@ def cycle_open(
     if not wanted:
         raise InputError.of("Name at least one regency.")
     pays = any(component.amount for component in rulebook.components)
-    if pays and not Budget.objects.filter(programme=version.programme, period=period).exists():
-        raise InputError.of("Set the ceiling of {period} first.", period=period)
+    if pays:
+        covered(Budget.objects.filter(programme=version.programme, period=period), wanted)
     numbers = Cycle.objects.filter(programme=version.programme, period=period).exclude(
         state=Cycle.State.CANCELLED
     )
@@ -138,7 +140,7 @@ def cycle_decide(
 
     done = rules.decide_population(plan, folder, work, checked=checked, progress=step)
     triage = Triage(plan, done.cutoffs, bytes(cycle.audit_seed))
-    known = corrections.confirmed(regions=cycle.regions, on=cycle.reference_date)
+    known = corrections.confirmed(on=cycle.reference_date)
     families = 0
     held = selectors.families_by_regency(cycle.population)
     total = sum(held.get(region, 0) for region in cycle.regions)
@@ -148,7 +150,8 @@ def cycle_decide(
     def corrected(family_id: int, text: str) -> rules.Case | None:
         if family_id not in known.families:
             return None
-        return corrections.corrected(rules.parse_case(text, catalogue), known, catalogue)
+        case = rules.parse_case(text, catalogue)
+        return corrections.corrected(case, known, catalogue) if known.of(case) else None
 
     def flush() -> None:
         nonlocal families
@@ -171,6 +174,7 @@ def cycle_decide(
     _decided(
         now=now, actor=actor, cycle=cycle, done=done, units=units, amount=amount, digest=digest.hexdigest()
     )
+    decide_again(now=now, actor=actor, cycle_id=cycle.id)  # what was confirmed or taken back meanwhile
 
 
 @transaction.atomic

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -88,69 +89,88 @@ def decide_again(
     """Decide the families with confirmed corrections again, by the same rulebook; returns how many decisions are new.
 
     Only units whose case changed get a new decision, which supersedes the last and names the corrections. Nobody else
-    is displaced: where places are short, the cut-off of the cycle stays. `families`: these alone.
+    is displaced: where places are short, the cut-off of the cycle stays. `families`: these alone; without them all that
+    a correction touches or touched.
     """
     require(actor, "programmes.decide_again", now=now)
     cycle = one(Cycle, cycle_id)
     if cycle.state != Cycle.State.DECIDED:
         raise InputError.of("The cycle of this decision is not under review.")
-    known = corrections.confirmed(regions=cycle.regions, on=cycle.reference_date)
-    affected = sorted(known.families if families is None else set(families))
+    affected = _touched(cycle) if families is None else sorted(set(families))
     told = progress or (lambda stage, done, of: None)
     new = 0
     for start in range(0, len(affected), CHUNK):
-        new += _decide_again(
-            now=now, actor=actor, cycle=cycle, families=affected[start : start + CHUNK], known=known
-        )
+        new += _decide_again(now=now, actor=actor, cycle=cycle, families=affected[start : start + CHUNK])
         told("decide again", min(start + CHUNK, len(affected)), len(affected))
     return new
 
 
-@transaction.atomic
-def _decide_again(
-    *, now: datetime, actor: Actor, cycle: Cycle, families: Sequence[int], known: corrections.Known
-) -> int:
-    cycle = locked(cycle.id)
-    explainer = books.explainer(cycle.version_id, cycle.reference_date)
-    plan, catalogue = explainer.plan, explainer.plan.rulebook.catalogue
-    cutoffs = {area: Cutoff(c["score"], c["unit_id"], c["closed"]) for area, c in cycle.cutoffs.items()}
-    triage = Triage(plan, cutoffs, bytes(cycle.audit_seed))
+def undecided(cycle: Cycle) -> bool:
+    """Whether a correction was confirmed or taken back that the decisions of a cycle do not know yet."""
+    affected = _touched(cycle)
+    return any(
+        _changed(cycle, affected[start : start + CHUNK])[0] for start in range(0, len(affected), CHUNK)
+    )
+
+
+def _touched(cycle: Cycle) -> list[int]:
+    """The families with corrections, and those decided with some that may have been taken back."""
+    revised = FamilyCase.objects.filter(population=cycle.population_id, revision__gt=0)
+    known = corrections.confirmed(on=cycle.reference_date)
+    return sorted(known.families.union(revised.values_list("family_id", flat=True)))
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """A family whose case is another one than it was decided with."""
+
+    case: rules.Case
+    stored: LoadedCase
+    units: list[Decision]
+
+
+def _changed(cycle: Cycle, families: Sequence[int]) -> tuple[list[_Changed], corrections.Known]:
+    catalogue = books.catalogue(cycle.version_id)
     units: dict[int, list[Decision]] = {}
     for row in Decision.objects.filter(
         cycle=cycle, family_id__in=families, superseded_by__isnull=True
     ).select_related("case"):
         units.setdefault(row.family_id, []).append(row)
-    first = {
-        row.family_id: row
-        for row in FamilyCase.objects.filter(
-            population=cycle.population_id, family_id__in=list(units), revision=0
-        )
-    }
-    again = {}
-    for family_id in units:
-        case = rules.parse_case(bodies.unpacked(first[family_id].body), catalogue)
-        again[family_id] = corrections.corrected(case, known, catalogue)
+    first = FamilyCase.objects.filter(population=cycle.population_id, family_id__in=list(units), revision=0)
+    cases = [rules.parse_case(bodies.unpacked(row.body), catalogue) for row in first.order_by("family_id")]
+    known = corrections.confirmed(on=cycle.reference_date, cases=cases)
+    changed = []
+    for family in cases:
+        held, case = units[family.family_id], corrections.corrected(family, known, catalogue)
+        stored = LoadedCase.of(case.family_id, canonical(case))
+        if stored.sha256 != bytes(held[0].case.sha256):
+            changed.append(_Changed(case, stored, held))
+    return changed, known
+
+
+@transaction.atomic
+def _decide_again(*, now: datetime, actor: Actor, cycle: Cycle, families: Sequence[int]) -> int:
+    cycle = locked(cycle.id)  # before the corrections are read: what another worker stored is not undone
+    explainer = books.explainer(cycle.version_id, cycle.reference_date)
+    plan = explainer.plan
+    cutoffs = {area: Cutoff(c["score"], c["unit_id"], c["closed"]) for area, c in cycle.cutoffs.items()}
+    triage = Triage(plan, cutoffs, bytes(cycle.audit_seed))
+    changed, known = _changed(cycle, families)
     rows = []
     digest, amount = hashlib.sha256(), 0
     head = (cycle.programme, plan.rulebook.sha256, plan.on.isoformat())
-    changed = {
-        family_id: stored
-        for family_id, case in again.items()
-        if (stored := LoadedCase.of(family_id, canonical(case))).sha256
-        != bytes(units[family_id][0].case.sha256)
-    }
-    case_ids = case_rows(cycle, list(changed.values()))
-    for family_id, stored in changed.items():
-        case, before = again[family_id], {row.unit_id: row for row in units[family_id]}
-        cause = corrections.cause(known, case)
-        for d in decide_case(explainer.evaluator, case, units[family_id][0].village, cutoffs, triage):
+    case_ids = case_rows(cycle, [each.stored for each in changed])
+    for each in changed:
+        before = {row.unit_id: row for row in each.units}
+        cause = corrections.cause(known, each.case)
+        for d in decide_case(explainer.evaluator, each.case, each.units[0].village, cutoffs, triage):
             if (last := before.get(d.unit_id)) is None:
                 continue
             rows.append(
                 (cycle.id, cycle.programme, cycle.period, d.unit_id, d.family_id, d.region, d.village, last.n + 1,
-                 *d.line, last.rank, case_ids[family_id], last.id, cause, now, d.queue, d.distance)
+                 *d.line, last.rank, case_ids[d.family_id], last.id, cause, now, d.queue, d.distance)
             )  # fmt: skip
-            line = line_text(head, (d.unit_id, *d.line[:-1]), d.counts, last.rank, stored.sha256.hex())
+            line = line_text(head, (d.unit_id, *d.line[:-1]), d.counts, last.rank, each.stored.sha256.hex())
             digest.update(line.encode() + b"\n")
             amount += d.amount - last.amount
     bulk.insert(Decision, COLUMNS, rows)

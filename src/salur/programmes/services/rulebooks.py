@@ -14,8 +14,8 @@ from salur.core import numbers
 from salur.core.faults import InputError
 from salur.journal.constraints import refusing
 from salur.journal.services import record
-from salur.programmes import books, periods
-from salur.programmes.models import Budget, Ceiling, RulebookVersion
+from salur.programmes import books, periods, selectors
+from salur.programmes.models import Budget, Ceiling, Cycle, RulebookVersion
 from salur.programmes.services.shared import one
 
 CEILING_MOST = 10**16  # rupiah: more than the nation spends in a year
@@ -95,9 +95,13 @@ def ceiling_set(
             programme=programme, period=period, region=region, amount=amount, since=since, basis=basis,
             set_by=actor.ref, set_at=now,
         )  # fmt: skip
+    list(
+        Cycle.objects.select_for_update().filter(programme=programme, period=period)
+    )  # nobody signs meanwhile
     with refusing("Signed decrees have reserved more than this ceiling already."):
         Budget.objects.update_or_create(
-            programme=programme, period=period, region=region, defaults={"amount": amount}
-        )
+            programme=programme, period=period, region=region, defaults={"amount": amount},
+            create_defaults={"amount": amount, "reserved": selectors.reserved(programme, period, region)},
+        )  # fmt: skip
     record(now=now, actor=actor.ref, kind="programmes.ceiling_set", subject=f"ceiling:{programme}/{period}/{region}",
            detail={"amount": amount, "since": since.isoformat()})  # fmt: skip

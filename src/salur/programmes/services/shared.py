@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TypeVar
 
 from django.db.models import Model
 
-from salur.access.policy import Actor, require
+from salur.access.policy import Actor, lies_in, require
 from salur.core.faults import InputError
 from salur.journal.constraints import refusing
-from salur.programmes.models import Cycle, Duty
+from salur.programmes.models import Budget, Cycle, Duty
 
 M = TypeVar("M", bound=Model)
 Progress = Callable[[str, int, int], None]  # stage, done, of how many
@@ -37,6 +37,16 @@ def locked(cycle_id: int) -> Cycle:
 def require_everywhere(actor: Actor, action: str, cycle: Cycle, now: datetime) -> None:
     for region in cycle.regions:
         require(actor, action, region, now=now)
+
+
+def covered(budgets: Iterable[Budget], regions: Iterable[str]) -> None:
+    """Raises InputError if a regency has no ceiling: money is spent below one only."""
+    held = list(budgets)
+    for region in regions:
+        if not any(lies_in(region, budget.region) for budget in held):
+            raise InputError.of(
+                "{region} has no ceiling for this programme and period; set one first.", region=region
+            )
 
 
 def take_duty(*, now: datetime, actor: Actor, cycle_id: int, duty: str) -> None:

@@ -12,31 +12,40 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from salur.access.policy import Actor, lies_in
+from salur.access.policy import SYSTEM, Actor, lies_in
+from salur.access.rows import everywhere
 from salur.access.services import signature_make
 from salur.core import numbers
 from salur.core.faults import InputError
 from salur.journal.constraints import refusing
 from salur.journal.selectors import ask
 from salur.journal.services import enqueue, record
-from salur.programmes import decrees
-from salur.programmes.models import Budget, Cycle, Decree, Duty
-from salur.programmes.services.shared import locked, require_everywhere, take_duty
+from salur.people.selectors import families_corrected_by
+from salur.programmes import decrees, selectors
+from salur.programmes.models import Budget, Cycle, Decision, Decree, Duty
+from salur.programmes.services.reviews import decide_again, undecided
+from salur.programmes.services.shared import covered, locked, require_everywhere, take_duty
 
 
 @transaction.atomic
 def decree_prepare(*, now: datetime, actor: Actor, cycle_id: int, number: str, folder: Path) -> int:
     """Write the list and the PDF/A of a cycle, and the statement that will be signed. Returns the decree's id.
 
-    What is prepared again replaces what was prepared before, until it is signed. Raises InputError where a unit still
-    waits for a correction to be confirmed, or a hold stops the cycle.
+    Families are decided again first where a correction was confirmed or taken back that the worker has not come to yet.
+    What is prepared again replaces what was prepared before, until it is signed. Raises InputError where a hold stops
+    the cycle.
     """
     cycle = locked(cycle_id)
     require_everywhere(actor, "programmes.decree_prepare", cycle, now)
     if cycle.state != Cycle.State.DECIDED:
         raise InputError.of("Only a cycle that is decided and not yet decreed can be decreed.")
+    most = Decree._meta.get_field("number").max_length or 0
+    if not 1 <= len(number) <= most or not number.isprintable():
+        raise InputError.of("The number of a decree has 1 to {most} characters.", most=most)
     numbers.refuse(number, document=True)
     ask("programmes.decree", f"cycle:{cycle.id}")
+    with everywhere():  # a decree holds every correction, wherever its people live by now
+        decide_again(now=now, actor=SYSTEM, cycle_id=cycle.id)
     made = decrees.write(cycle=cycle, number=number, now=now, folder=folder)
     with refusing("Another decree has this number."):
         decree, _ = Decree.objects.update_or_create(
@@ -67,11 +76,18 @@ def decree_sign(
         raise InputError.of("There is no decree of this cycle to sign.")
     if bytes(decree.digest) != digest or hashlib.sha256(decree.statement.encode()).digest() != digest:
         raise InputError.of("The decree was prepared again meanwhile; look at it before you sign.")
-    if decrees.digest(cycle) != json.loads(decree.statement)["list"]:
+    with everywhere():
+        late = undecided(cycle)
+    if late or decrees.digest(cycle) != json.loads(decree.statement)["list"]:
         raise InputError.of("Decisions changed after the decree was prepared; prepare it again.")
+    corrected = families_corrected_by(actor.ref, cycle.opened_at)
+    if Decision.objects.filter(cycle=cycle, family_id__in=corrected).exists():
+        raise InputError.of(
+            "Who corrected a family of a cycle while it was under way cannot sign its decree."
+        )
     ask("programmes.decree", f"cycle:{cycle.id}")
     take_duty(now=now, actor=actor, cycle_id=cycle.id, duty=Duty.Kind.DECREE)
-    _reserve(cycle, decrees.totals(cycle).by_region)
+    _reserve(cycle, selectors.added(cycle))
     signature = signature_make(now=now, actor=actor, digest=digest, response=response)
     decree.signed_by, decree.signed_at, decree.signature = actor.ref, now, signature.record
     with refusing("Who opened or reviewed a cycle cannot sign its decree."):
@@ -91,13 +107,15 @@ def decree_sign(
 
 def _reserve(cycle: Cycle, by_region: Mapping[str, int]) -> None:
     """Reserve what the cycle adds in each ceiling that covers it: the nation's, and those of its regencies."""
-    budgets = Budget.objects.filter(programme=cycle.programme, period=cycle.period)
-    for budget in budgets.select_for_update().order_by("region"):
-        covered = sum(money for region, money in by_region.items() if lies_in(region, budget.region))
-        if not covered:
+    found = Budget.objects.filter(programme=cycle.programme, period=cycle.period)
+    budgets = list(found.select_for_update().order_by("region"))
+    covered(budgets, (region for region, money in by_region.items() if money))
+    for budget in budgets:
+        needed = sum(money for region, money in by_region.items() if lies_in(region, budget.region))
+        if not needed:
             continue
         with refusing(
             "The ceiling of {region} leaves {left} rupiah; this decree needs {needed}.",
-            region=budget.region or "Indonesia", left=budget.amount - budget.reserved, needed=covered,
+            region=budget.region or "Indonesia", left=budget.amount - budget.reserved, needed=needed,
         ):  # fmt: skip
-            Budget.objects.filter(id=budget.id).update(reserved=F("reserved") + covered)
+            Budget.objects.filter(id=budget.id).update(reserved=F("reserved") + needed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from django.db import transaction
+from django.utils.timezone import localdate
 
 from salur.access.policy import Actor, require
 from salur.core.faults import InputError
@@ -29,6 +30,8 @@ def standing_set(
         raise InputError.of(
             "A unit is stopped or suspended, because of one of {all}.", all=", ".join(STANDING_CAUSES)
         )
+    if since > localdate(now):  # a decree lists whoever is not stopped today
+        raise InputError.of("A unit is stopped from today or an earlier day on.")
     with refusing("This unit is stopped or suspended already."):
         standing = Standing.objects.create(
             programme=programme, unit_id=unit_id, region=region, kind=kind, cause=cause, since=since,

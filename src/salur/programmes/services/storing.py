@@ -21,7 +21,8 @@ def store(*, now: datetime, cycle: Cycle, chunk: Sequence[tuple[LoadedCase, list
         .values_list("unit_id", flat=True)
     )  # fmt: skip
     case_ids = case_rows(cycle, [family for family, _ in chunk])
-    earlier = latest(cycle, units) if cycle.number else {}
+    others = Cycle.objects.filter(programme=cycle.programme, period=cycle.period).exclude(id=cycle.id)
+    earlier = latest(cycle, units) if others.exists() else {}  # also of one that was cancelled
     rows = []
     for family, decisions in chunk:
         for d in decisions:
