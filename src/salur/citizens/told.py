@@ -14,13 +14,13 @@ compared it with the text yet, and the page says so).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 from salur.cases.clock import Span, due, shipped
 from salur.citizens import changes
@@ -30,7 +30,7 @@ from salur.core.population.catalogue import Value
 from salur.core.rules.aloud import Words, needed, to_do
 from salur.core.rules.changes import FAMILY, Key
 from salur.core.rules.evaluate import WAITING, Cutoff
-from salur.core.rules.explain import Explanation, Reason, UsedFact
+from salur.core.rules.explain import Explanation, Reason
 from salur.programmes import books, periods
 from salur.programmes.bodies import unpacked
 from salur.programmes.selectors import FamilyDecision
@@ -39,8 +39,7 @@ OBJECTION = Span(working_days=21)
 BIRTH = "birth_date"
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """One reason (met ones on the same facts and law stand together): the sentences, the facts that they rest on
     with source and date, the law, what would be needed."""
 
@@ -215,7 +214,7 @@ def _open(explanation: Explanation, reason: Reason, words: Words) -> Told:
         accepted = reason.criterion.condition.accepted(explanation.scope, reason.changes, change)
         text = words.say("fact", "needed", needed=needed(used.fact, change, accepted, words))
         label = used.fact.label[language]
-        whose = _whose((used.place,), explanation.scope.own, len(explanation.case.members), words)
+        whose = _whose((used.place,), explanation.scope.own, len(explanation.case.members), language)
         wanted.append(f"{label}{whose}. {text}")
     decisive = tuple((change.place, change.fact) for change in reason.changes)
     keys = (reason.asks if reason.outcome is None else decisive) or reason.facts
@@ -239,28 +238,34 @@ def _sentences(
     known: int, language: str,
 ) -> tuple[str, ...]:  # fmt: skip
     """`values`: of the facts that `keys` name, as the case holds them. `known`: how many members are on record."""
-    catalogue, words = explainer.plan.rulebook.catalogue, Words(language)
-    same: dict[tuple[object, ...], tuple[UsedFact, list[int]]] = {}
-    for key, value in zip(keys, values, strict=True):
-        used = explainer.used(key, value)
-        held = (key[1], used.value, used.source, used.as_of, used.stale)
-        same.setdefault(held, (used, []))[1].append(used.place)
-    said = []
-    for used, places in same.values():
-        register = catalogue.registers.get(used.source)
-        said.append(
-            words.say(
-                "fact", "unknown" if used.value is None else "stale" if used.stale else "known",
-                label=used.fact.label[language], member=_whose(places, own, known, words),
-                value=words.value(used.fact, used.value),
-                source=register.title[language] if register else used.source,
-                date=words.day(used.as_of) if used.as_of else "-",
-            )
-        )  # fmt: skip
-    return tuple(said)
+    places: dict[tuple[str, str], list[int]] = {}
+    for (place, name), value in zip(keys, values, strict=True):
+        places.setdefault(_sentence(explainer, name, value, language), []).append(place)
+    return tuple(
+        before + _whose(tuple(of), own, known, language) + after for (before, after), of in places.items()
+    )
 
 
-def _whose(places: Sequence[int], own: int, known: int, words: Words) -> str:
+@lru_cache(maxsize=16_384)
+def _sentence(
+    explainer: rules.Explainer, name: str, value: Value | rules.Held | None, language: str
+) -> tuple[str, str]:
+    """What is said of a fact, before and after the words that say whose it is."""
+    used, words = explainer.used((FAMILY, name), value), Words(language)
+    register = explainer.plan.rulebook.catalogue.registers.get(used.source)
+    said = words.say(
+        "fact", "unknown" if used.value is None else "stale" if used.stale else "known",
+        label=used.fact.label[language], member="\0", value=words.value(used.fact, used.value),
+        source=register.title[language] if register else used.source,
+        date=words.day(used.as_of) if used.as_of else "-",
+    )  # fmt: skip
+    before, _, after = said.partition("\0")
+    return before, after
+
+
+@lru_cache(maxsize=4096)
+def _whose(places: tuple[int, ...], own: int, known: int, language: str) -> str:
+    words = Words(language)
     if places[0] in (FAMILY, own):
         return ""
     if places[0] >= known:

@@ -19,6 +19,7 @@ from salur.access.policy import SYSTEM, VISITOR, policy
 from salur.access.rows import limited_to
 from salur.access.selectors import reads_of
 from salur.citizens import claim, told
+from salur.citizens.body import body
 from salur.people import keys
 from salur.people.protect import KeysError
 from salur.people.selectors import family_members
@@ -120,13 +121,8 @@ def decision(request: HttpRequest, programme: str, period: str) -> HttpResponse:
     if not rows:
         raise Http404
     page = told.page(rows, language())
-    body = pieces.body(
-        "citizens/decision_body.html",
-        page=page,
-        period=period,
-        pieces=pieces.pieces("citizens/decision_pieces.html"),
-    )
-    return pieces.framed(request, "citizens/decision.html", body, title=page.title)
+    content = body(page, period, pieces.pieces("citizens/decision_pieces.html"))
+    return pieces.framed(request, "citizens/decision.html", content, title=page.title)
 
 
 @require_safe

@@ -7,10 +7,9 @@ Both keep nothing but what their arguments show.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import Any
 
 import jinja2
 from django.conf import settings
@@ -33,10 +32,6 @@ class Pieces:
             if isinstance(macro := getattr(module, name), jinja2.runtime.Macro):
                 setattr(self, name, lru_cache(maxsize=KEPT)(macro))
 
-    def each(self, name: str, values: Sequence[Any]) -> Markup:
-        """The macro for each value, one after the other."""
-        return Markup("").join(map(getattr(self, name), values))
-
     def __getattr__(self, name: str) -> Callable[..., Markup]:
         raise AttributeError(f"the template has no macro {name}")
 
@@ -49,11 +44,6 @@ def pieces(template: str) -> Pieces:
 @lru_cache(maxsize=64)
 def _pieces(template: str, _language: Language) -> Pieces:
     return Pieces(_environment().get_template(template))
-
-
-def body(template: str, /, **values: Any) -> str:
-    """A template of pieces, without the frame."""
-    return _template(template).render(values)
 
 
 def framed(request: HttpRequest, template: str, body: str, /, **values: str) -> HttpResponse:
@@ -81,11 +71,6 @@ def _frame(
     page = _environment().get_template(template).render(request=address_alone, body=_BODY, **dict(values))
     before, after = page.split(_BODY)
     return before, after
-
-
-@lru_cache(maxsize=64)
-def _template(name: str) -> jinja2.Template:
-    return _environment().get_template(name)
 
 
 def _environment() -> jinja2.Environment:
