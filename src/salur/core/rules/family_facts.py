@@ -25,7 +25,7 @@ from salur.core.population.layout import Population, canonical, file_entry, writ
 from salur.core.rules import engines, sql
 from salur.core.rules.plan import Plan
 
-FORMAT = 1  # it changes when the same text would be kept otherwise
+FORMAT = 2  # it changes when the same text would be kept otherwise
 
 
 def prepare(
