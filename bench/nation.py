@@ -81,6 +81,7 @@ def measure(folder: Path, families: int, day: str, run: Run) -> Found:
         done = run(*work) | {"wall": time.monotonic() - begun, "again": again, "disk": used(folder)}
         found["stages"][name] = done
         _note(noted, found | page.machine(day))
+    found["stages"] = {name: found["stages"][name] for name in stages(folder, families)}
     facts, persons = (folder / f"{kind}-{families}" / "manifest.json" for kind in ("facts", "persons"))
     found |= {"same": facts.read_bytes() == persons.read_bytes()} | page.machine(
         day

@@ -1,6 +1,7 @@
 """No row is lost where an engine hands its rows over in batches."""
 
 import json
+import threading
 from datetime import date
 from pathlib import Path
 
@@ -54,6 +55,25 @@ def test_a_folder_may_have_blanks_quotes_and_brackets_in_its_name(tmp_path):
     plan = rules.plan_on(rules.read_rulebook(BOOKS / "digital-talent.toml", catalogue), on)
     done = rules.decide_population(plan, population, tmp_path / "d u't {x}")
     assert len(list(rules.decision_lines(done, population, catalogue))) == 3
+
+
+def test_an_interrupted_engine_stops_as_by_ctrl_c(tmp_path):
+    connection = engines.connect(tmp_path)
+    stopped = threading.Event()
+
+    def interrupt():
+        while not stopped.wait(0.05):
+            connection.interrupt()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    endless = "SELECT a.range * b.range AS n FROM range(1000000) a, range(1000000) b"
+    try:
+        with pytest.raises(KeyboardInterrupt), engines.sentences(tmp_path):
+            engines.copy(connection, endless, tmp_path / "out.parquet")
+    finally:
+        stopped.set()
+        thread.join()
 
 
 def test_decisions_are_not_written_into_a_population(tmp_path):

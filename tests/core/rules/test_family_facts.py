@@ -164,6 +164,8 @@ def test_a_damaged_cache_is_noticed_and_made_again(damage: str, folder: Path, tm
     assert wanted == decided(folder, tmp_path / "without", None)
     files = {path: path.read_bytes() for path in cache.rglob("*") if path.suffix in (".parquet", ".json")}
     assert len(files) == 2 * len(opened(folder)[1].provinces)
+    columns = {name for path in cache.rglob("*.parquet") for name in pq.read_schema(path).names}
+    assert all(name.startswith("_") for name in columns)  # as no fact of families can be named
     ending, harm = DAMAGES[damage]
     for path in files:
         if path.suffix == ending:

@@ -560,7 +560,7 @@ def _waits(pattern: str, instead: str) -> Callable[[Patch], None]:
 FAULTS += [
     Planted("the cut-off: all of the same score are served", _waits(r" OR \(score = [^)]*\)", ""), first=5),
     Planted("the cut-off: the last who was served waits", _waits("unit_id > ", "unit_id >= "), first=5),
-    Planted("an area without places serves everybody", _waits(r"\(substr\(region, 1, 2\) = '\d+'\)", "(FALSE)"),
+    Planted("an area without places serves everybody", _waits("THEN TRUE", "THEN FALSE"),
             first=5),
 ]  # fmt: skip
 
@@ -579,8 +579,10 @@ def _(patch: Patch) -> None:
 def _(patch: Patch) -> None:
     original = decide.copy
 
-    def copy(connection: Any, query: str, target: Path) -> None:
-        original(connection, re.sub(r" THEN 0 ELSE (\w+) END", r" THEN \1 ELSE \1 END", query), target)
+    def copy(connection: Any, queries: Any, target: Path) -> None:
+        texts = [queries] if isinstance(queries, str) else queries
+        changed = [re.sub(r" THEN 0 ELSE (\w+) END", r" THEN \1 ELSE \1 END", text) for text in texts]
+        original(connection, changed, target)
 
     patch.setattr(decide, "copy", copy)
 

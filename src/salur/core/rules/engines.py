@@ -195,6 +195,8 @@ def sentences(out: Path) -> Iterator[None]:
         raise
     except (duckdb.Error, pa.ArrowException, sqlite3.OperationalError, OSError) as error:
         text = str(error)
+        if "INTERRUPT Error" in text:  # the same, through Arrow
+            raise KeyboardInterrupt from None
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) or any(
             words in text
             for words in ("No space left", "File too large", "Disk quota", "could not write", "disk is full")

@@ -25,7 +25,7 @@ from salur.core.population.layout import Population, canonical, file_entry, writ
 from salur.core.rules import engines, sql
 from salur.core.rules.plan import Plan
 
-FORMAT = 1  # it changes when the same text would be kept otherwise
+FORMAT = 2  # it changes when the same text would be kept otherwise
 
 
 def prepare(
@@ -88,9 +88,9 @@ def _make(
         summed = sql.sums(plan, rows)
         assert summed is not None  # noqa: S101 - asked by the caller
         text, words = summed
-        shown = ", ".join(words)
+        shown = ", ".join(f"{word} AS _{word}" for word in words)
         queries.append(
-            f"SELECT {shown} FROM (SELECT f.region, f.family_id, {shown} FROM {rows.families} f "
+            f"SELECT {shown} FROM (SELECT f.region, f.family_id, a.* EXCLUDE (family_id) FROM {rows.families} f "
             f"LEFT JOIN ({text}) a ON a.family_id = f.family_id ORDER BY f.region, f.family_id)"
         )
     part = own / f"{province}.part"

@@ -57,7 +57,8 @@ SQLITE = Dialect(
 class Source:
     """Where the rows are: table expressions, and how old each fact is (columns `<fact>__as_of` where by row).
 
-    summed: the rows of families carry the columns of `sums` beside their own, and persons are not read.
+    summed: the rows of families carry the columns of `sums` beside their own, each with a _ before its name (no fact
+    has one), and persons are not read.
     """
 
     families: str
@@ -265,7 +266,7 @@ class _Writer:
     def family(self) -> str:
         rows = ["f.family_id", "f.region", "f.found", "f.members_known", *self.facts(False, "f")]
         if self.source.summed and self.needs_sums:
-            rows += [f"f.{word}" for word in self.words()]
+            rows += [f"f._{word} AS {word}" for word in self.words()]
         return f"SELECT {', '.join(rows)} FROM {self.source.families} f"
 
     def person(self) -> str:
