@@ -22,7 +22,8 @@ from salur.core.rules.plan import Plan
 from salur.core.rules.rows import quoted
 from salur.core.rules.simulate.attributes import Attributes, is_whole
 
-SHARE = 4  # families in a class on average, at least: with fewer it does not pay
+SHARE = 4  # families in a class on average, at least: with fewer it does not pay,
+FEW = 1_000_000  # unless the classes are no more than this, which fit in memory
 _FIXED = ("found", "members_known")
 
 
@@ -73,7 +74,7 @@ class Classes:
         if not is_whole(known) or not is_whole(families, rows):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._make(province, connection, known, families)
-        return None if pq.read_metadata(known).num_rows * SHARE > max(rows, 1_000) else (known, families)
+        return None if pq.read_metadata(known).num_rows > max(rows // SHARE, FEW) else (known, families)
 
     def _make(
         self, province: str, connection: duckdb.DuckDBPyConnection, known: Path, families: Path
@@ -90,7 +91,7 @@ class Classes:
         copy(
             connection,
             f"SELECT row_number() OVER () AS class, {listed} FROM (SELECT DISTINCT {listed} FROM ({text})) "
-            f"LIMIT {rows // SHARE + 1_000}",
+            f"LIMIT {max(rows // SHARE, FEW) + 1}",
             part,
         )
         attributes = quoted(self.attributes.file(province, connection))
