@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from salur.core.faults import InputError
 from salur.core.population.catalogue import Catalogue
 from salur.core.population.layout import Population
+from salur.core.rules import engines
 from salur.core.rules.engines import copy
 from salur.core.rules.nodes import shift_years
 from salur.core.rules.rows import quoted
@@ -77,7 +78,7 @@ class Attributes:
     ) -> None:
         self.population, self.on, self.truth = population, on, truth
         self.possible = [b for b in BREAKDOWNS if not missing(b, population, catalogue)]
-        seed = f"{population.id}\n{self._query('PROVINCE')}\n{self._truth_seen()}"
+        seed = f"{population.id}\n{self._query('PROVINCE', 'families', 'persons')}\n{self._truth_seen()}"
         self.folder = folder / "attributes" / hashlib.sha256(seed.encode()).hexdigest()[:32]
 
     def file(self, province: str, connection: duckdb.DuckDBPyConnection) -> Path:
@@ -87,7 +88,8 @@ class Attributes:
         if not is_whole(path, rows):
             self.folder.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(".part")
-            copy(connection, self._query(province), part)
+            slices = engines.slices(connection, self.population, province)
+            copy(connection, [self._query(province, rows.families, rows.persons) for rows in slices], part)
             if not is_whole(part, rows):
                 raise InputError.at(
                     self.population.families(province), "A family occurs more than once here."
@@ -105,12 +107,9 @@ class Attributes:
             part.replace(path)
         return path
 
-    def _query(self, province: str) -> str:
-        """SQL of a province's rows."""
+    def _query(self, province: str, families: str, persons: str) -> str:
+        """SQL of the rows of a province, or of a slice of it, in the order of the population."""
         can = {breakdown.name for breakdown in self.possible}
-        families, persons = (
-            quoted(p) for p in (self.population.families(province), self.population.persons(province))
-        )
         size = "CASE WHEN f.members_known AND p.n > 0 THEN p.n END"
         if "family_size" in self.population.facts:
             size = f"COALESCE(f.family_size, {size})"
@@ -150,8 +149,8 @@ class Attributes:
         return (
             f"SELECT f.family_id, f.region, CAST({number} AS INTEGER) AS packed, "
             f"CAST({true_decile} AS TINYINT) AS true_decile "
-            f"FROM read_parquet({families}) f LEFT JOIN (SELECT family_id, {', '.join(members)} "
-            f"FROM read_parquet({persons}) GROUP BY family_id) p ON p.family_id = f.family_id {join}"
+            f"FROM {families} f LEFT JOIN (SELECT family_id, {', '.join(members)} "
+            f"FROM {persons} p GROUP BY family_id) p ON p.family_id = f.family_id {join} ORDER BY f.region, f.family_id"
         )
 
     def _truth_seen(self) -> list[tuple[str, int, int]]:

@@ -19,7 +19,6 @@ from pathlib import Path
 import duckdb
 
 from salur.core.faults import InputError
-from salur.core.population.catalogue import Catalogue
 from salur.core.population.layout import (
     MANIFEST,
     Population,
@@ -44,6 +43,7 @@ from salur.core.rules.simulate.moves import Move
 UNITS_AT_ONCE = 1_500_000  # families compared at once: some 200 MB
 DECISION_BYTES = 60  # of disk for a unit decided twice, with what is written in between
 WELFARE = frozenset(("decile", "welfare_score"))  # the facts that the truth corrects
+PART = "00"  # the file of a sample: families of all provinces
 POOR = 4  # families of the deciles 1 to this are poor in truth
 
 
@@ -137,9 +137,10 @@ def count(
         times = 1
         if sample is not None:
             times = sample[1]
-            population = sampled(population, sample, facts, truth, new.rulebook.catalogue, said)
+            population = sampled(population, sample, facts, truth, new, checked, said)
             new, old = _fewer_places(new, times), old and _fewer_places(old, times)
             truth = population.path / "truth" if truth is not None else None
+            chosen = {PART: {region: n for regions in chosen.values() for region, n in regions.items()}}
         counted = _Count(
             new, old, population, work, facts, truth, poor, chosen, checked, said, by_class
         ).cells()
@@ -251,29 +252,34 @@ def sampled(
     sample: tuple[int, int],
     folder: Path,
     truth: Path | None,
-    catalogue: Catalogue,
+    plan: Plan,
+    checked: Path | None,
     said: Progress,
 ) -> Population:
-    """A part of a population as a population of its own, kept in the cache: later runs read it alone."""
+    """A part of a population as a small one of its own, all in one file, kept in the cache for later runs."""
     n, of = sample
     if not 1 <= n <= of <= 1_000_000:
         raise InputError.of("A sample is the n-th of some parts, like 1 of 100; not {n} of {of}.", n=n, of=of)
-    seed = canonical([population.id, n, of, _seen(truth, population)])
-    path = folder / "samples" / hashlib.sha256(seed).hexdigest()[:32]
+    path = folder / "samples" / _digest([population.id, n, of, _seen(truth, population)])
     if not (path / MANIFEST).exists():
+        _verified(population, plan, checked, said)
         shutil.rmtree(path, ignore_errors=True)  # of a run that was stopped
-        tables = {"families": population.families, "persons": population.persons}
+        kinds = {"families": population.families, "persons": population.persons}
         if truth is not None:
-            tables["truth"] = lambda province: truth / f"{province}.parquet"
+            kinds["truth"] = lambda province: truth / f"{province}.parquet"
         with closing(engines.connect(path)) as connection:
-            for province in population.provinces:
-                for kind, file in tables.items():
-                    (path / kind).mkdir(parents=True, exist_ok=True)
-                    rows = f"SELECT * FROM read_parquet({quoted(file(province))}) WHERE {in_part(n, of)}"
-                    copy(connection, rows, path / kind / f"{province}.parquet")
-                said("sample", province)
+            for kind, file in kinds.items():
+                (path / kind).mkdir(parents=True, exist_ok=True)
+                files = ", ".join(quoted(file(province)) for province in population.provinces)
+                rows = f"SELECT * FROM read_parquet([{files}]) WHERE {in_part(n, of)}"
+                copy(connection, rows, path / kind / f"{PART}.parquet")
+                said("sample", kind)
         write_manifest(path, reference_date=population.reference_date, facts=population.facts)
-    return open_population(path, catalogue)
+    return open_population(path, plan.rulebook.catalogue)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(canonical(value)).hexdigest()[:32]
 
 
 def _fewer_places(plan: Plan, times: int) -> Plan:
@@ -319,7 +325,9 @@ class _Count:
 
     def cells(self) -> Cells:
         sides = {"after": self.new} if self.old is None else {"before": self.old, "after": self.new}
-        if any(plan.places for plan in sides.values()):
+        if PART in self.chosen:
+            pass  # verified as a whole, and small: ranks are taken as it is compared
+        elif any(plan.places for plan in sides.values()):
             rows = sum(
                 entry.rows for name, entry in self.population.files.items() if name.startswith("persons/")
             )
@@ -329,7 +337,7 @@ class _Count:
         elif any(not self._file(province).exists() for province in self.chosen):
             _verified(self.population, self.new, self.checked, self.said)
         for name, plan in sides.items():
-            if plan.places:
+            if plan.places and PART not in self.chosen:
                 self._decide(name, plan)
         with closing(engines.connect(self.work)) as connection:
             for province, regencies in self.chosen.items():
@@ -365,7 +373,8 @@ class _Count:
             queries = [self._by_class(*found, list(regencies), connection)]
         else:
             attributes = self.attributes.file(province, connection)
-            queries = [self._by_unit(province, group, attributes) for group in _together(regencies)]
+            groups = [list(regencies)] if province == PART else _together(regencies)
+            queries = [self._by_unit(province, group, attributes) for group in groups]
         for index, query in enumerate(queries):
             verb = "INSERT INTO cells" if index else "CREATE OR REPLACE TEMP TABLE cells AS"
             connection.execute(f"{verb} {query}")
@@ -442,9 +451,11 @@ class _Count:
     def _side(self, name: str, plan: Plan, province: str, within: str) -> str:
         """SQL: unit_id, family_id, outcome as a code, failed, unknown, amount, c0 …"""
         counts = [f"c{item.index}" for item in plan.items]
-        if plan.places:
+        if plan.places and province != PART:
             rows = f"read_parquet({quoted(self.work / name / 'decisions' / f'{province}.parquet')})"
             counts = [f'"{count_column(item.id)}" AS c{item.index}' for item in plan.items]
+        elif plan.places:
+            rows = _ranked(f"({sql.statement(plan, self._source(province, 'TRUE'), sql.DUCKDB)})", plan)
         else:
             rows = f"({sql.statement(plan, self._source(province, within), sql.DUCKDB)})"
         return _coded(rows, counts)
@@ -552,12 +563,30 @@ def _coded(rows: str, counts: Sequence[str]) -> str:
     return f"SELECT {', '.join([shown, *counts])} FROM {rows}"
 
 
+def _ranked(rows: str, plan: Plan) -> str:
+    """SQL: decisions of whole areas, where those outside the places wait."""
+    assert plan.places is not None  # noqa: S101 - asked by the caller
+    area = {"nation": "''", "province": "substr(region, 1, 2)", "regency": "region"}[plan.places.by]
+    places = str(plan.places.places)
+    if plan.places.table is not None:
+        listed = " ".join(f"WHEN {quoted(code)} THEN {n}" for code, n in plan.places.table.items())
+        places = f"CASE {area} {listed} ELSE 0 END"
+    nothing = ", ".join(
+        f"CASE WHEN waits THEN 0 ELSE {column} END AS {column}"
+        for column in ("amount", *(f"c{item.index}" for item in plan.items))
+    )
+    window = f"PARTITION BY {area}, outcome = 'eligible' ORDER BY score, unit_id ROWS UNBOUNDED PRECEDING"
+    waits = f"outcome = 'eligible' AND sum(persons) OVER ({window}) > {places}"
+    return (
+        "(SELECT unit_id, family_id, failed, unknown, CASE WHEN waits THEN 'waiting' ELSE outcome END AS outcome, "
+        f"{nothing} FROM (SELECT *, {waits} AS waits FROM {rows}))"
+    )
+
+
 def _others(plan: Plan) -> int:
     """The bits of the criteria that say nothing of welfare."""
     trees = [(1 << bit, [tree]) for bit, tree in enumerate(plan.criteria)]
     trees.append((1 << len(plan.criteria), [item.tree for item in plan.items if item.tree is not None]))
-    if plan.places:
-        trees.append((1 << len(plan.criteria) + 1, [plan.places.rank]))
     return sum(
         bit
         for bit, nodes_ in trees

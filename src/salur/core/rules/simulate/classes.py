@@ -22,7 +22,8 @@ from salur.core.rules.plan import Plan
 from salur.core.rules.rows import quoted
 from salur.core.rules.simulate.attributes import Attributes, is_whole
 
-SHARE = 4  # families in a class on average, at least: with fewer it does not pay
+SHARE = 4  # families in a class on average, at least: with fewer it does not pay,
+FEW = 1_000_000  # unless the classes are no more than this, which fit in memory
 _FIXED = ("found", "members_known")
 
 
@@ -62,7 +63,7 @@ class Classes:
             if words:
                 prefix = self.sums.setdefault(own, (prefix, plan, words))[0]
             self.inputs.append(Input(plan, prefix, words))
-        seed = f"{attributes.folder.name}\n{self._read('PROVINCE', {own: own for own in self.sums})}"
+        seed = f"{attributes.folder.name}\n{self._read('PROVINCE', Path(), {own: own for own in self.sums})}"
         self.folder = facts / "classes" / hashlib.sha256(seed.encode()).hexdigest()[:32]
 
     def files(self, province: str, connection: duckdb.DuckDBPyConnection) -> tuple[Path, Path] | None:
@@ -73,7 +74,7 @@ class Classes:
         if not is_whole(known) or not is_whole(families, rows):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._make(province, connection, known, families)
-        return None if pq.read_metadata(known).num_rows * SHARE > max(rows, 1_000) else (known, families)
+        return None if pq.read_metadata(known).num_rows > max(rows // SHARE, FEW) else (known, families)
 
     def _make(
         self, province: str, connection: duckdb.DuckDBPyConnection, known: Path, families: Path
@@ -82,7 +83,8 @@ class Classes:
             own: family_facts.prepare(plan, self.population, province, self.facts, connection)
             for own, (_, plan, _) in self.sums.items()
         }
-        text = self._read(province, {own: path for own, path in sums.items() if path is not None})
+        attributes = self.attributes.file(province, connection)
+        text = self._read(province, attributes, {own: path for own, path in sums.items() if path is not None})
         rows = self.population.files[f"families/{province}.parquet"].rows
         names = self._columns()
         part, other = known.with_suffix(".part"), families.with_suffix(".part")
@@ -90,16 +92,14 @@ class Classes:
         copy(
             connection,
             f"SELECT row_number() OVER () AS class, {listed} FROM (SELECT DISTINCT {listed} FROM ({text})) "
-            f"LIMIT {rows // SHARE + 1_000}",
+            f"LIMIT {max(rows // SHARE, FEW) + 1}",
             part,
         )
-        attributes = quoted(self.attributes.file(province, connection))
         same = " AND ".join(f"c.{name} IS NOT DISTINCT FROM f.{name}" for name in names)
         copy(
             connection,
-            f"SELECT a.region, a.packed, a.true_decile, COALESCE(c.class, 0) AS class FROM ({text}) f "
-            f"JOIN read_parquet({attributes}) a ON a.family_id = f.family_id "
-            f"LEFT JOIN read_parquet({quoted(part)}) c ON {same}",
+            "SELECT f.region, f.packed, f.true_decile, COALESCE(c.class, 0) AS class "
+            f"FROM ({text}) f LEFT JOIN read_parquet({quoted(part)}) c ON {same}",
             other,
         )
         other.replace(families)
@@ -110,9 +110,12 @@ class Classes:
         words = [f"{prefix}{word}" for prefix, _, words in self.sums.values() for word in words]
         return [*_FIXED, *(f'"{name}"' for name in facts), *words]
 
-    def _read(self, province: str, sums: dict[Path, Path]) -> str:
-        """SQL: the families of a province with what both rulebooks read of them."""
-        shown = ["f.family_id", *(f"f.{name}" for name in _FIXED)]
+    def _read(self, province: str, attributes: Path, sums: dict[Path, Path]) -> str:
+        """SQL: the families of a province with what both rulebooks read of them, and their attributes.
+
+        All files have a row for each family in the same order.
+        """
+        shown = ["f.region", "f.packed", "f.true_decile", *(f"f.{name}" for name in _FIXED)]
         facts: dict[str, None] = {}
         for each in self.inputs:
             writer = sql._Writer(
@@ -120,6 +123,7 @@ class Classes:
             )
             facts |= dict.fromkeys(text.replace(" AS f_", ' AS "') + '"' for text in writer.facts(False, "f"))
         rows = f"SELECT * FROM read_parquet({quoted(self.population.families(province))})"
+        rows += f" POSITIONAL JOIN (SELECT packed, true_decile FROM read_parquet({quoted(attributes)}))"
         for own, path in sums.items():
             prefix, _, words = self.sums[own]
             named = ", ".join(f"{word} AS {prefix}{word}" for word in words)
