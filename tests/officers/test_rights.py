@@ -24,7 +24,7 @@ from salur.programmes import selectors
 from salur.programmes.models import Decision, Review, Standing
 
 NEEDS = {"cycle": 1, "decision": 1, "correction": 1, "person": 351000000001, "case": 1, "standing": 1, "notice": 1,
-         "kind": "pdf", "ceiling": 1, "glass": 1}  # fmt: skip
+         "kind": "pdf", "ceiling": 1, "glass": 1, "draft": 1, "programme": "pkh"}  # fmt: skip
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from tests.programmes.conftest import NOW, Office
+from tests.programmes.conftest import EDITORS, NOW, Office
 
-from salur.programmes import guards
+from salur.programmes import guards, services
 from salur.programmes.models import Budget, Cycle, Decision, Decree, Duty, FamilyCase, Review
 
 DUTIES = ("open", "review", "decree")
@@ -126,6 +126,7 @@ def test_nothing_is_replaced_or_emptied(cycle: Cycle, database: str, table: str)
     Duty.objects.create(cycle=cycle, officer="officer:8", duty="review", since=NOW)
     reviewed(cycle, "officer:8")
     prepared(cycle)
+    services.draft_begin(now=NOW, actor=EDITORS[0], version_id=cycle.version_id)
     act = (
         f"INSERT OR REPLACE INTO {table} SELECT * FROM {table} LIMIT 1"
         if database == "sqlite"

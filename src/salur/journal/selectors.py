@@ -155,6 +155,11 @@ def jobs(*, states: Iterable[str], most: int = JOBS_MOST) -> tuple[JobRow, ...]:
     return tuple(JobRow(*row) for row in found.values_list(*columns)[:most])
 
 
+def job_state(job: int) -> str:
+    """The state of a job; empty where there is no such job."""
+    return Job.objects.filter(id=job).values_list("state", flat=True).first() or ""
+
+
 def job_counts() -> dict[str, int]:
     """How many jobs are in each state."""
     counts = dict(Job.objects.values_list("state").annotate(Count("id")))

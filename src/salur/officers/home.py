@@ -27,7 +27,7 @@ from salur.officers.pages import (
     trying,
 )
 from salur.people import selectors as people
-from salur.programmes import books, periods
+from salur.programmes import books, drafts, periods
 from salur.programmes import selectors as programmes
 from salur.programmes import services as programme_services
 from salur.programmes.models import Cycle, RulebookVersion
@@ -194,5 +194,6 @@ def rulebooks(request: HttpRequest) -> HttpResponse:
         request, "rulebooks", errors=errors, status=422 if errors else 200,
         rows=[(row, books.rulebook(row.id).title[language()], books.rulebook(row.id).period) for row in rows],
         names=officer_names([ref for row in rows for ref in (row.added_by, row.approved_by)]),
-        mine={row.id for row in _to_approve(actor)}, examples=periods.EXAMPLES,
+        mine={row.id for row in _to_approve(actor)}, drafts=drafts.drafts_of(row.id for row in rows),
+        examples=periods.EXAMPLES,
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from salur.officers import ceilings, cycles, decrees, glass, home, people, reads, reviews, units
+from salur.officers import ceilings, cycles, decrees, drafts, glass, home, people, reads, reviews, units
 
 app_name = "officers"
 pages = [
@@ -36,6 +36,12 @@ pages = [
     path("perkara/<int:case>/", home.case, name="case"),
     path("perkara/<int:case>/cetak/", home.case_print, name="case_print"),
     path("aturan/", home.rulebooks, name="rulebooks"),
+    path("aturan/rancangan/", drafts.drafts_list, name="drafts"),
+    path("aturan/rancangan/<int:draft>/", drafts.draft, name="draft"),
+    path("aturan/rancangan/<int:draft>/banding/", drafts.draft_compare, name="draft_compare"),
+    path("aturan/rancangan/<int:draft>/banding.csv", drafts.draft_figures, name="draft_figures"),
+    path("aturan/rancangan/<int:draft>/ajukan/", drafts.draft_submit, name="draft_submit"),
+    path("aturan/program/<slug:programme>/", drafts.rulebook_history, name="rulebook_history"),
     path("pagu/", ceilings.ceilings, name="ceilings"),
     path("pagu/tetapkan/", ceilings.ceiling_set, name="ceiling_set"),
     path("pagu/<int:ceiling>/", ceilings.ceiling, name="ceiling"),

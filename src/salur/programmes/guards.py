@@ -43,6 +43,8 @@ KEPT: dict[str, str | None] = {
     " OR NEW.reviewer <> OLD.reviewer OR NEW.judgement <> OLD.judgement OR NEW.judged_at <> OLD.judged_at",
     "programmes_decree": None,
     "programmes_cycle": None,
+    "programmes_draft": None,
+    "programmes_draftrevision": ANY_CHANGE,
 }
 
 GUARDS = [
@@ -124,29 +126,54 @@ GUARDS = [
         " OR NEW.in_force_from <> OLD.in_force_from OR NEW.added_by <> OLD.added_by",
         "a version is approved once, as it was added",
     ),
+    Guard(
+        "programmes_draft_fixed",
+        "programmes_draft",
+        "UPDATE",
+        "OLD.ended_by <> '' OR NEW.programme <> OLD.programme OR NEW.base_id <> OLD.base_id"
+        " OR NEW.begun_by <> OLD.begun_by",
+        "what a draft began with stays, and its end is the end",
+    ),
+    Guard(
+        "programmes_draft_open",
+        "programmes_draftrevision",
+        "INSERT",
+        "NOT EXISTS (SELECT 1 FROM programmes_draft d WHERE d.id = NEW.draft_id AND d.ended_by = '')"
+        " OR NEW.n <> 1 + (SELECT count(*) FROM programmes_draftrevision r WHERE r.draft_id = NEW.draft_id)",
+        "the next revision of a draft that has not ended",
+    ),
 ]
 
 
 def install(apps: Any, editor: Any) -> None:
-    """Create the triggers (again)."""
+    """Create the triggers (again), of those tables that there are by this migration."""
     remove(apps, editor)
+    there = _tables(editor)
     for table, refused in KEPT.items():
-        keep(editor, table, f"{table} rows are kept as they are", refused_update=refused)
+        if table in there:
+            keep(editor, table, f"{table} rows are kept as they are", refused_update=refused)
     for guard in GUARDS:
-        for text in _create(guard, editor.connection.vendor):
+        for text in _create(guard, editor.connection.vendor) if guard.table in there else ():
             editor.execute(text)
 
 
 def remove(apps: Any, editor: Any) -> None:
     """Drop the triggers."""
-    for table in KEPT:
+    there = _tables(editor)
+    for table in KEPT.keys() & there:
         release(editor, table)
     for guard in GUARDS:
+        if guard.table not in there:
+            continue
         if editor.connection.vendor == "sqlite":
             editor.execute(f"DROP TRIGGER IF EXISTS {guard.name}")
         else:
             editor.execute(f"DROP TRIGGER IF EXISTS {guard.name} ON {guard.table}")
             editor.execute(f"DROP FUNCTION IF EXISTS {guard.name}()")
+
+
+def _tables(editor: Any) -> set[str]:
+    return set(editor.connection.introspection.table_names())
 
 
 def _create(guard: Guard, vendor: str) -> list[str]:

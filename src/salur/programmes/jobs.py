@@ -1,5 +1,5 @@
-"""Work on a cycle that takes longer than a page: deciding it, deciding families again after a correction, and letting
-families open what was decreed."""
+"""Work that takes longer than a page: deciding a cycle, deciding families again after a correction, letting families
+open what was decreed, and simulating a draft."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from salur.access.policy import SYSTEM
-from salur.journal.jobs import RunningJob, handler
+from salur.journal.jobs import Retry, RunningJob, handler
 from salur.people import keys
 from salur.programmes import selectors, services
 from salur.programmes.models import Cycle
@@ -41,3 +41,11 @@ def decide_again(payload: dict[str, Any], *, now: datetime) -> None:
 def claim_codes(payload: dict[str, Any], *, now: datetime) -> None:
     """Let the families of a signed decree open their decisions. Run again it issues what is missing."""
     services.claim_codes_issue(now=now, actor=SYSTEM, keys=keys.load(), cycle_id=payload["cycle"])
+
+
+@handler("programmes.draft_run", retry=Retry(attempts_most=4), lease_seconds=LEASE_SECONDS, in_steps=True)
+def draft_run(payload: dict[str, Any], *, now: datetime, job: RunningJob) -> None:
+    """Simulate a draft. Run again it goes on where it stopped."""
+    services.draft_run(
+        now=now, actor=SYSTEM, run_id=payload["run"], attempt=payload["attempt"], renew=job.renew
+    )

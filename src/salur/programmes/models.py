@@ -1,4 +1,4 @@
-"""Rulebook versions, ceilings, cycles, decisions, reviews and decrees.
+"""Rulebook versions and their drafts, ceilings, cycles, decisions, reviews and decrees.
 
 What a cycle may never become is held by the database: nobody has two duties in a cycle, a decree is signed by
 somebody who neither opened nor reviewed, a decision is never changed, money is never negative, and a unit has one
@@ -389,3 +389,88 @@ class ClaimTry(models.Model):
 
     def __str__(self) -> str:
         return f"a try at {self.at}"
+
+
+class Draft(models.Model):
+    """A rulebook that is being written: it began as a version of the programme and may become the next one."""
+
+    programme = models.CharField(max_length=PROGRAMME_LENGTH_MOST)
+    base = models.ForeignKey(
+        RulebookVersion, on_delete=models.PROTECT, related_name="+"
+    )  # its facts stay those
+    begun_by = models.CharField(max_length=40)
+    begun_at = models.DateTimeField()
+    version = models.ForeignKey(RulebookVersion, on_delete=models.PROTECT, null=True, related_name="drafts")
+    ended_by = models.CharField(max_length=40, blank=True)  # handed in as a version, or dropped
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ended_by="", ended_at__isnull=True, version__isnull=True)
+                | (~Q(ended_by="") & Q(ended_at__isnull=False)),
+                name="draft_ended_whole",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"draft of {self.programme}"
+
+
+class DraftRevision(models.Model):
+    """What somebody saved of a draft, whole. Rows are never changed: the next save is the next number."""
+
+    draft = models.ForeignKey(Draft, on_delete=models.PROTECT, related_name="revisions")
+    n = models.PositiveIntegerField()
+    raw = models.BinaryField()
+    sha256 = models.CharField(max_length=SHA256_HEX)
+    saved_by = models.CharField(max_length=40)
+    saved_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["draft", "n"], name="draft_revision_once")]
+
+    def __str__(self) -> str:
+        return f"revision {self.n}"
+
+
+class DraftRun(models.Model):
+    """A simulation: a revision against a version over a population, or over one in `sample` of its families."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    revision = models.ForeignKey(DraftRevision, on_delete=models.PROTECT, related_name="runs")
+    population = models.ForeignKey(Population, on_delete=models.PROTECT)
+    against = models.ForeignKey(RulebookVersion, on_delete=models.PROTECT)
+    sample = models.PositiveSmallIntegerField()  # 1: everybody
+    attempt = models.PositiveIntegerField(
+        default=1
+    )  # asked for again, it is the next one: the one before stops
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    stage = models.CharField(max_length=40, blank=True)
+    done = models.PositiveIntegerField(default=0)  # provinces
+    whole = models.PositiveIntegerField(default=0)
+    result = models.JSONField(null=True)  # protected for small groups, as core.rules.simulate gives it
+    faults = models.JSONField(default=list)  # [template, values]
+    asked_by = models.CharField(max_length=40)
+    asked_at = models.DateTimeField()
+    job = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["revision", "population", "against", "sample"], name="draft_run_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="done", result__isnull=False) | (~Q(state="done") & Q(result__isnull=True)),
+                name="draft_run_done_with_a_result",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.revision_id} against {self.against_id}"

@@ -28,8 +28,6 @@ from salur.web.words import gettext as _
 from salur.web.words import language
 
 KEPT_SECONDS = 300
-TILES_WIDE = 8
-TILE_LETTERS = 11
 ORDER = ("eligible", "waiting", "needs_data", "not_found", "not_eligible")
 
 
@@ -227,31 +225,17 @@ def _shown(last: Published) -> dict[str, Any]:
 
 def _tiles(rows: list[Row], on: date) -> Markup | str:
     """A square a place, by the share that is entitled; none where that share may not be told."""
-    alone = [
-        (row, next((f.people for f in row.figures if f.outcomes == ("eligible",)), None)) for row in rows
+    places = [
+        (
+            _place(row, on).split(" + "),
+            next((f.people for f in row.figures if f.outcomes == ("eligible",)), None),
+            row.people,
+        )
+        for row in rows
     ]
-    shares = [(part, row.people) for row, part in alone if part is not None and row.people]
-    if len(rows) < 2 or not shares:
-        return ""
-    bounds = charts.shades(shares)
-    tiles = []
-    for number, (row, part) in enumerate(alone):
-        place = _place(row, on)
-        short = place.split(" + ")[0]
-        short = short if len(short) <= TILE_LETTERS else short[: TILE_LETTERS - 1] + "…"
-        more = f"+ {len(row.regions) - 1}" if len(row.regions) > 1 else ""
-        told = part is not None and row.people
-        share = f"{charts.tenths(part, row.people) // 10}%" if told and part is not None else "–"
-        tiles.append(
-            charts.Tile(
-                number % TILES_WIDE, number // TILES_WIDE, (short, more) if more else (short,), share,
-                charts.shade_of(part, row.people, bounds) if told and part is not None else None,
-                f"{place}: {share}",
-            )
-        )  # fmt: skip
-    return charts.tile_map(
+    return charts.share_map(
         "places",
         _("Entitled, of a hundred decided, by place"),
         _("The same figures stand in the table below."),
-        tiles,
+        places,
     )

@@ -205,6 +205,8 @@ SEALS_FILE = home.path() / "journal" / "seals.jsonl"
 # Where decided cycles and the files of decrees are kept.
 DECISIONS_FOLDER = home.path() / "decisions"
 DECREES_FOLDER = home.path() / "decrees"
+# What simulations of drafts work with; may be deleted when none is running.
+SIMULATIONS_FOLDER = home.path() / "simulations"
 
 LANGUAGE_CODE = "id"
 LANGUAGES = [("id", "Bahasa Indonesia"), ("en", "English")]

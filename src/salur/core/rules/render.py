@@ -10,7 +10,7 @@ from salur.core.population.catalogue import Value
 from salur.core.rules.aloud import Words
 from salur.core.rules.rulebook import Component, Parameter, Rulebook
 
-_WORDS = {
+WORDS = {
     "gets": ("Yang diterima", "What is delivered"),
     "who": ("Siapa yang berhak", "Who is entitled"),
     "values": ("Nilai dan tanggal berlakunya", "Values and the dates from which they hold"),
@@ -35,7 +35,7 @@ _WORDS = {
     ),
     "version": ("Versi", "Version"),
 }
-_AREAS = {
+AREAS = {
     "nation": ("negara", "nation"),
     "province": ("provinsi", "province"),
     "regency": ("kabupaten/kota", "regency"),
@@ -53,7 +53,7 @@ class _Page:
         self.book, self.language, self.words = rulebook, language, Words(language)
 
     def w(self, key: str, **values: object) -> str:
-        return _WORDS[key][self.language == "en"].format(**values)
+        return WORDS[key][self.language == "en"].format(**values)
 
     def lines(self) -> list[str]:
         book = self.book
@@ -76,7 +76,7 @@ class _Page:
         if book.quota:
             quota = book.quota
             rank = book.catalogue.facts[quota.rank].label[self.language]
-            area = _AREAS[quota.by][self.language == "en"]
+            area = AREAS[quota.by][self.language == "en"]
             places = [(None, quota.places)] if isinstance(quota.places, str) else list(quota.places.items())
             out += ["", f"## {self.w('quota')}", ""]
             for code, number_ in places:

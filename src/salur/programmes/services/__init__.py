@@ -1,4 +1,4 @@
-"""The only code that writes versions, ceilings, cycles, decisions, reviews and decrees.
+"""The only code that writes versions, drafts, ceilings, cycles, decisions, reviews and decrees.
 
 The order of a cycle: open → decide → review (→ correct → decide that unit again) → decree → close. Who opens may not
 review or sign, who reviews may not sign: the table of duties and its triggers refuse it, whatever this code does.
@@ -10,6 +10,16 @@ from salur.programmes.services.cycles import (
     cycle_decide,
     cycle_open,
     population_add,
+)
+from salur.programmes.services.drafts import (
+    SavedMeanwhile,
+    draft_begin,
+    draft_drop,
+    draft_run,
+    draft_run_ask,
+    draft_run_cancel,
+    draft_save,
+    draft_submit,
 )
 from salur.programmes.services.letters import (
     Claim,
@@ -28,6 +38,7 @@ __all__ = [
     "REASON_LENGTH_LEAST",
     "STANDING_CAUSES",
     "Claim",
+    "SavedMeanwhile",
     "ceiling_set",
     "claim_codes_issue",
     "claim_codes_revoke",
@@ -40,6 +51,13 @@ __all__ = [
     "decide_again",
     "decree_prepare",
     "decree_sign",
+    "draft_begin",
+    "draft_drop",
+    "draft_run",
+    "draft_run_ask",
+    "draft_run_cancel",
+    "draft_save",
+    "draft_submit",
     "population_add",
     "review_find",
     "review_judge",

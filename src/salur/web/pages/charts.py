@@ -1,4 +1,4 @@
-"""Charts as SVG, drawn here: a stacked bar and a tile map. Colours are classes of the stylesheet.
+"""Charts as SVG, drawn here: a stacked bar, bars to both sides, and a tile map. Colours are classes of the stylesheet.
 
 Each has a title and a description, and stands beside a table with the same numbers: a chart is never the only
 way to learn something.
@@ -29,6 +29,16 @@ _TILE = Markup(
 )
 _NAME = Markup('<text class="tile-name" x="{}" y="{}">{}</text>')
 _FIGURE = Markup('<text class="tile-figure" x="{}" y="{}">{}</text>')
+_SIDES = Markup(
+    '<svg class="two-sided" role="img" aria-labelledby="{id}-title {id}-description" viewBox="0 0 360 {}">'
+    '<title id="{id}-title">{}</title><desc id="{id}-description">{}</desc>{}'
+    '<line class="axis" x1="{axis}" y1="0" x2="{axis}" y2="{}"/></svg>'
+)
+_ROW = Markup(
+    '<g><title>{}</title><text x="0" y="{}">{}</text><rect class="loss" x="{}" y="{y}" width="{}" height="18"/>'
+    '<rect class="gain" x="{axis}" y="{y}" width="{}" height="18"/></g>'
+)
+LABEL, HALF, ROW = 104, 126, 26  # units of a row: for its label, for a side, its height
 
 
 def stacked_bar(id_: str, title: str, description: str, parts: Sequence[tuple[str, int]]) -> Markup:
@@ -42,6 +52,30 @@ def stacked_bar(id_: str, title: str, description: str, parts: Sequence[tuple[st
         drawn.append(_PART.format(class_, f"{x:.1f}", f"{width:.1f}"))
         x += width + GAP
     return _BAR.format(title, description, Markup().join(drawn), id=id_)
+
+
+def swatch(class_: str) -> Markup:
+    """The colour of a part, beside its word."""
+    return Markup(
+        '<svg class="swatch {}" viewBox="0 0 10 10" aria-hidden="true"><rect width="10" height="10" rx="2"/></svg>'
+    ).format(class_)
+
+
+def two_sided(id_: str, title: str, description: str, rows: Sequence[tuple[str, int, int, str]]) -> Markup:
+    """A row each (label, to the left, to the right, in words): who loses and who gains, on one scale."""
+    most = max((number for _, left, right, _ in rows for number in (left, right)), default=0) or 1
+    axis = LABEL + HALF
+    drawn = []
+    for number, (label, left, right, says) in enumerate(rows):
+        to_left, to_right = (HALF * part / most for part in (left, right))
+        drawn.append(
+            _ROW.format(
+                says, number * ROW + 17, label, f"{axis - to_left:.1f}", f"{to_left:.1f}", f"{to_right:.1f}",
+                y=number * ROW + 4, axis=axis,
+            )
+        )  # fmt: skip
+    height = len(rows) * ROW + 2
+    return _SIDES.format(height, title, description, Markup().join(drawn), height, id=id_, axis=axis)
 
 
 @dataclass(frozen=True)
@@ -71,6 +105,30 @@ def tile_map(id_: str, title: str, description: str, tiles: Sequence[Tile]) -> M
     wide = max((tile.column for tile in tiles), default=0) + 1
     high = max((tile.row for tile in tiles), default=0) + 1
     return _TILES.format(wide * TILE, high * TILE, title, description, Markup().join(drawn), id=id_)
+
+
+TILES_WIDE, TILE_LETTERS = 8, 11
+
+
+def share_map(
+    id_: str, title: str, description: str, places: Sequence[tuple[Sequence[str], int | None, int]]
+) -> Markup | str:
+    """Squares (names of the places in it, part, whole), shaded by the share; a part that is None is not told. Nothing
+    where there is one square, or nothing to tell."""
+    shares = [(part, whole) for _, part, whole in places if part is not None and whole]
+    if len(places) < 2 or not shares:
+        return ""
+    bounds = shades(shares)
+    tiles = []
+    for number, (names, part, whole) in enumerate(places):
+        short = names[0] if len(names[0]) <= TILE_LETTERS else names[0][: TILE_LETTERS - 1] + "…"
+        lines = (short, f"+ {len(names) - 1}") if len(names) > 1 else (short,)
+        told = part is not None and whole
+        share = f"{tenths(part, whole) // 10}%" if told and part is not None else "–"
+        shade = shade_of(part, whole, bounds) if told and part is not None else None
+        says = f"{' + '.join(names)}: {share}"
+        tiles.append(Tile(number % TILES_WIDE, number // TILES_WIDE, lines, share, shade, says))
+    return tile_map(id_, title, description, tiles)
 
 
 def tenths(part: int, whole: int) -> int:
