@@ -85,15 +85,17 @@ def engine(name: str, work: Path, postgres_url: str | None = None, master: str |
 def connect(work: Path) -> duckdb.DuckDBPyConnection:
     """A DuckDB that spills into `work` instead of growing.
 
-    It never answers from the statistics of a file instead of reading it.
+    It never answers from the statistics of a file instead of reading it, and draws no bar into what we print.
     """
-    return duckdb.connect(
+    connection = duckdb.connect(
         config={
             "memory_limit": MEMORY_MOST,
             "temp_directory": str(work / "spill"),
             "disabled_optimizers": "statistics_propagation",
         }
     )
+    connection.execute("SET enable_progress_bar = false").fetchall()
+    return connection
 
 
 def copy(connection: duckdb.DuckDBPyConnection, queries: str | Sequence[str], target: Path) -> None:
