@@ -38,7 +38,7 @@ class Input:
     def source(self, rows: str) -> sql.Source:
         """The classes of a table as families, for `sql.statement`; stale values are unknown already."""
         facts = [f'"{fact.name}"' for fact in self.plan.facts if not fact.personal]
-        words = [f"{self.prefix}{word} AS {word}" for word in self.words]
+        words = [f"{self.prefix}{word} AS _{word}" for word in self.words]
         shown = ", ".join(["class AS family_id", "'' AS region", *_FIXED, *facts, *words])
         on = {fact.name: self.plan.on for fact in self.plan.facts}
         return sql.Source(f"(SELECT {shown} FROM {rows})", "persons", on, frozenset(), bool(self.words))
@@ -126,7 +126,7 @@ class Classes:
         rows += f" POSITIONAL JOIN (SELECT packed, true_decile FROM read_parquet({quoted(attributes)}))"
         for own, path in sums.items():
             prefix, _, words = self.sums[own]
-            named = ", ".join(f"{word} AS {prefix}{word}" for word in words)
+            named = ", ".join(f"_{word} AS {prefix}{word}" for word in words)
             rows += f" POSITIONAL JOIN (SELECT {named} FROM read_parquet({quoted(path)}))"
             shown += [f"f.{prefix}{word}" for word in words]
         return f"SELECT {', '.join([*shown, *facts])} FROM ({rows}) f"
