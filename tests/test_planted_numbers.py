@@ -35,7 +35,7 @@ from tests.access.test_sign_in import PASSWORD, code_of
 from tests.officers.site import OFFICERS, passkey
 from tests.people.people import KEYS
 from tests.planted import cells, digits_of, dump, found, layers
-from tests.programmes.conftest import SUPERVISOR, Office, population  # noqa: F401
+from tests.programmes.conftest import BOOKS, EDITORS, SUPERVISOR, Office, population  # noqa: F401
 from typer.testing import CliRunner
 
 from salur.access import services as access
@@ -51,7 +51,7 @@ from salur.people import commands, keys
 from salur.people import services as people
 from salur.people.bulk import FamilyRow, PersonRow
 from salur.people.models import Correction
-from salur.programmes import claims, selectors, services
+from salur.programmes import claims, drafts, selectors, services
 from salur.programmes.bodies import unpacked
 from salur.programmes.models import Decision
 from salur.web.logs import JsonFormatter, WithoutAddress
@@ -224,7 +224,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     for name, at in (
         ("SALUR_KEYS_FILE", "keys.json"), ("SEALS_FILE", "journal/seals.jsonl"), ("DECISIONS_FOLDER", "decisions"),
-        ("DECREES_FOLDER", "decrees"),
+        ("DECREES_FOLDER", "decrees"), ("SIMULATIONS_FOLDER", "simulations"),
     ):  # fmt: skip
         path = folder / at
         monkeypatch.setattr(settings, name, str(path) if name == "SALUR_KEYS_FILE" else path)
@@ -551,6 +551,21 @@ def named(where: bytes) -> list[str]:
     return [name for name in NAMES if name.encode() in where or name.upper().encode() in where]
 
 
+def a_draft(office: Office, version: int, people_: int) -> str:
+    """The page of a draft that changes something, with its simulation."""
+    made = services.draft_begin(now=office.now, actor=EDITORS[0], version_id=version)
+    text = (BOOKS / "pkh.toml").read_text("utf-8").replace("deciles 1 to 4.", "the deciles 1 to 4.")
+    services.draft_save(now=office.now, actor=EDITORS[0], draft_id=made, text=text, seen=1)
+    revision = drafts.revision(made)
+    assert revision is not None
+    run = services.draft_run_ask(
+        now=office.now, actor=EDITORS[0], revision_id=revision.id, population_id=people_, against_id=version,
+        sample=1,
+    )  # fmt: skip
+    services.draft_run(now=office.now, actor=SYSTEM, run_id=run.id, attempt=run.attempt)
+    return reverse("officers:draft_compare", args=[made]) + "?revisi=2"
+
+
 def test_planted_numbers_are_nowhere(
     database: str, database_url: str, population: rules.Population,  # noqa: F811
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
@@ -562,7 +577,8 @@ def test_planted_numbers_are_nowhere(
             now=office.now, actor=SUPERVISOR, programme="pkh", period="2026-Q4", amount=10**12,
             since=date(2026, 1, 1), basis="SP DIPA-027.03.1.417481/2026",
         )  # fmt: skip
-        services.population_add(now=office.now, actor=SYSTEM, population=population)
+        registered = services.population_add(now=office.now, actor=SYSTEM, population=population)
+        draft = a_draft(office, version, registered)
         family, members = enrol(office)
         ids = staff(walk)
         passkey(ids["signer"], settings.SALUR_ORIGIN, seed("signer@example.go.id"))
@@ -573,7 +589,7 @@ def test_planted_numbers_are_nowhere(
         assert walk.post("opener", reverse("officers:cycle_close", args=[cycle]), {}).status_code == 302
         said = on_the_command_line(tmp_path, ids["supervisor"], cycle)
         for who in ROLES:
-            walk.everything(who, ["/en/petugas/", reverse("officers:cycle", args=[cycle])])
+            walk.everything(who, ["/en/petugas/", reverse("officers:cycle", args=[cycle]), draft])
         worker()
     # All was walked, and numbers were typed in every kind of field.
     missed = {f"officers:{page.name}" for page in pages} - walk.routes

@@ -147,7 +147,11 @@ def test_a_draft_stays_one_of_its_programme(draft: Draft) -> None:
 
 def test_a_nik_or_a_file_that_is_too_large_is_not_kept(draft: Draft) -> None:
     text = drafts.text(last(draft))
-    for more, said in (("# 3510011503909001\n", "long number"), ("#" * 70_000, "at most")):
+    for more, said in (
+        ("# 3510011503909001\n", "long number"),
+        ("# HP 0813-3590-7264\n", "long number"),
+        ("#" * 70_000, "at most"),
+    ):
         with pytest.raises(InputError, match=said):
             services.draft_save(now=NOW, actor=ONE, draft_id=draft.id, text=text + more, seen=1)
     assert last(draft).n == 1
