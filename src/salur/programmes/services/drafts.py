@@ -53,8 +53,8 @@ def draft_save(*, now: datetime, actor: Actor, draft_id: int, text: str, seen: i
     """Save a draft as its next revision; returns its number, or that of the last one if nothing differs.
 
     `seen`: the revision that the text was written on top of. Raises SavedMeanwhile if that is not the last one. Faults
-    of the file are no reason to refuse it: a draft may be half done. A number of nine digits may be that of a person and
-    is refused: amounts are written 100_000_000.
+    of the file are no reason to refuse it: a draft may be half done. A number of nine digits may be that of a person
+    and is refused: amounts are written 100_000_000.
     """
     require(actor, "programmes.draft_save", now=now)
     draft = _open(draft_id)
