@@ -58,7 +58,7 @@ def owned_database(request: pytest.FixtureRequest) -> Iterator[str]:
     postgres.execute(url, "DROP ROLE salur_site")
 
 
-@pytest.fixture(scope="package", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
