@@ -224,11 +224,11 @@ def same(out: str, other: str) -> dict[str, Any]:
 
 def verify_once(population: str) -> dict[str, Any]:
     """The reading of every row, remembered as `decide` does."""
-    from salur.core.rules.decide import _verified
+    from salur.core.rules.decide import verified
 
     catalogue, people = opened(population)
     begun = cpu()
-    _verified(people, plan_of("pkh", catalogue, people), Path(population).parent / "checked", lambda *_: None)
+    verified(people, plan_of("pkh", catalogue, people), Path(population).parent / "checked", lambda *_: None)
     return {"cpu": cpu() - begun}
 
 

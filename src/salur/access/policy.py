@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +28,11 @@ class Refused(InputError):  # noqa: N818
 
 class PasskeyNeeded(Refused):
     """The actor may do this, after using a passkey again."""
+
+
+def is_region(code: str) -> bool:
+    """Whether this is the code of a province (35) or a regency (35.10), or empty: the nation."""
+    return re.fullmatch(r"(?:[0-9]{2}(?:\.[0-9]{2})?)?", code) is not None
 
 
 def lies_in(region: str, above: str) -> bool:

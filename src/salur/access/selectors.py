@@ -21,7 +21,6 @@ from salur.access.models import (
     Invitation,
     Officer,
     ReadLog,
-    Signature,
 )
 from salur.access.policy import VISITOR, Actor, Granted, Opened
 
@@ -160,10 +159,6 @@ def glass_notices(supervisor: int) -> QuerySet[GlassNotice]:
     return unseen.select_related("glass", "glass__officer").order_by("-id")
 
 
-def glass_unreviewed() -> QuerySet[BrokenGlass]:
-    return BrokenGlass.objects.filter(reviewed_at__isnull=True).select_related("officer").order_by("id")
-
-
 def glass_open(officer: int, now: datetime) -> QuerySet[BrokenGlass]:
     """What an officer opened to their own reading and is still open, the latest first."""
     return BrokenGlass.objects.filter(officer_id=officer, at__lte=now, until__gt=now).order_by("-id")
@@ -185,7 +180,3 @@ def glass(id_: int) -> BrokenGlass | None:
 
 
 # ---- signatures --------------------------------------------------------------------------------------------
-
-
-def signatures_of(digest: bytes) -> QuerySet[Signature]:
-    return Signature.objects.filter(digest=digest.hex()).order_by("id")

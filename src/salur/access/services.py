@@ -6,7 +6,6 @@ No event here holds a name, an address or a reason: they hold ids.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,7 +30,7 @@ from salur.access.models import (
     ReadLog,
     Signature,
 )
-from salur.access.policy import Actor, Granted, by_glass, policy, require
+from salur.access.policy import Actor, Granted, by_glass, is_region, policy, require
 from salur.access.signing import BadSignature
 from salur.access.software_key import SoftwareKey
 from salur.core import numbers
@@ -43,7 +42,6 @@ INVITATION_HOURS = 72
 GLASS_HOURS = 1
 TOKEN_BYTES = 32
 CHALLENGE_BYTES = 32
-_REGION = re.compile(r"(?:[0-9]{2}(?:\.[0-9]{2})?)?")
 
 
 # ---- officers and grants -----------------------------------------------------------------------------------
@@ -171,7 +169,7 @@ def grant_give(
     require(actor, "access.grant_give", region, now=now)
     if role not in policy().roles:
         raise InputError.of("There is no role {role}.", role=role)
-    if not _REGION.fullmatch(region):
+    if not is_region(region):
         raise InputError.of("A role is granted in a province (35), in a regency (35.10) or in the nation.")
     to = Officer.objects.select_for_update().filter(id=officer, is_active=True).first()
     if to is None:
@@ -346,7 +344,7 @@ def glass_break(*, now: datetime, actor: Actor, region: str, reason: str, subjec
             "Say why in {least} to {most} characters.", least=REASON_LENGTH_LEAST, most=REASON_LENGTH_MOST
         )
     numbers.refuse(text)
-    if not region or not _REGION.fullmatch(region):
+    if not region or not is_region(region):
         raise InputError.of("Name the regency (35.10) or the province (35) that you need to read.")
     glass = BrokenGlass.objects.create(
         officer_id=_officer(actor),

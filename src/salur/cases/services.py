@@ -17,7 +17,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
 
-from salur.access.policy import ANYONE, SYSTEM, Actor, Refused, require
+from salur.access.policy import ANYONE, SYSTEM, Actor, Refused, is_region, require
 from salur.cases import clock, kinds
 from salur.cases.models import (
     ACTIVE,
@@ -38,7 +38,6 @@ BATCH_ROWS = 5_000
 # An id of ours or a digest. Never sixteen digits in a row: that would be somebody's number.
 _REFERENCE = re.compile(r"(?!.*[0-9]{16})[a-z_]+:[A-Za-z0-9._-]{1,60}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_REGION = re.compile(r"(?:[0-9]{2}(?:\.[0-9]{2})?)?")
 _WORD = re.compile(rf"[a-z][a-z_]{{0,{OUTCOME_LENGTH_MOST - 1}}}")
 
 
@@ -178,7 +177,7 @@ def _case(new: NewCase, *, now: datetime, actor: Actor, dues: dict[str, tuple[da
     what = kinds.kind(new.kind)
     if not _REFERENCE.fullmatch(new.subject):
         raise InputError.of("The subject of a case is a reference such as person:12.")
-    if not _REGION.fullmatch(new.region):
+    if not is_region(new.region):
         raise InputError.of("The region of a case is a province or regency such as 35.10, or empty.")
     if not 1 <= new.people <= PEOPLE_MOST:
         raise InputError.of("A case is about 1 to {most} people.", most=f"{PEOPLE_MOST:,}")

@@ -30,7 +30,7 @@ def glass(request: HttpRequest) -> HttpResponse:
     actor, now, errors, sent = actor_of(request), timezone.now(), Errors(), request.POST
     if request.method == "POST":
         region, person = sent.get("region", "").strip(), sent.get("person", "").strip()
-        if not re.fullmatch(r"[0-9]{2}(\.[0-9]{2})?", region):
+        if not region or not policy.is_region(region):
             errors.append(("region", _("Give the code of a regency (35.10) or of a province (35).")))
         if not re.fullmatch(r"[0-9]{0,15}", person):
             errors.append(

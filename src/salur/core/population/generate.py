@@ -34,6 +34,7 @@ from salur.core.population.layout import (
     Population,
     canonical,
     open_population,
+    parquet_writer,
     write_manifest,
 )
 from salur.core.population.lives import LifeModel
@@ -191,7 +192,7 @@ class Generator:
         """Write the three files of a province; `told` hears how many families were written."""
         with ExitStack() as stack:
             writers = {
-                kind: stack.enter_context(_writer(path, self.registers.schemas[kind]))
+                kind: stack.enter_context(parquet_writer(path, self.registers.schemas[kind], _IDS))
                 for kind, path in zip(KINDS, paths.values(), strict=True)
             }
             waiting: list[Tables] = []
@@ -288,20 +289,6 @@ def _in_order(draw: Callable[[Any], _Drawn], plan: Sequence[Any]) -> Iterator[_D
         finally:
             for future in ahead:
                 future.cancel()
-
-
-def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    ids = {name: "DELTA_BINARY_PACKED" for name in schema.names if name in _IDS}
-    return pq.ParquetWriter(
-        path,
-        schema,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=[name for name in schema.names if name not in ids],
-        column_encoding=ids,
-        store_schema=False,
-        write_page_index=False,
-    )
 
 
 def _write_group(

@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -167,6 +167,20 @@ def write_manifest(
     raw = canonical(manifest)
     write_whole(path / MANIFEST, raw)
     return hashlib.sha256(raw).hexdigest()
+
+
+def parquet_writer(path: Path, schema: pa.Schema, ascending: Collection[str]) -> pq.ParquetWriter:
+    """A writer whose bytes repeat. `ascending`: columns of numbers that are near their neighbours."""
+    ids = {name: "DELTA_BINARY_PACKED" for name in schema.names if name in ascending}
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[name for name in schema.names if name not in ids],
+        column_encoding=ids,
+        store_schema=False,
+    )
 
 
 def canonical(value: object) -> bytes:

@@ -173,7 +173,7 @@ def decide(
         }  # fmt: skip
         if (done := _resume(out, run)) is not None:
             return done
-        _verified(population, plan, checked, said)
+        verified(population, plan, checked, said)
         work = out / "work"
         for folder in (work, out / "decisions"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -227,7 +227,7 @@ def _resume(out: Path, run: dict[str, Any]) -> Decisions | None:
     return None
 
 
-def _verified(population: Population, plan: Plan, checked: Path | None, said: Progress) -> None:
+def verified(population: Population, plan: Plan, checked: Path | None, said: Progress) -> None:
     """Read every row once per population: a decision must not rest on a damaged file."""
     seen: dict[str, Any] = {}
     for province in population.provinces:

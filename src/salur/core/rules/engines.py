@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from salur.core.faults import InputError
-from salur.core.population.layout import Population
+from salur.core.population.layout import Population, parquet_writer
 from salur.core.rules import sql
 from salur.core.rules.evaluate import Evaluator
 from salur.core.rules.plan import Plan
@@ -106,16 +106,7 @@ def copy(connection: duckdb.DuckDBPyConnection, queries: str | Sequence[str], ta
     texts = [queries] if isinstance(queries, str) else queries
     batches = _batches(connection, texts)
     schema = next(batches).schema
-    ids = {name: "DELTA_BINARY_PACKED" for name in schema.names if name in ("unit_id", "family_id")}
-    with pq.ParquetWriter(
-        target,
-        schema,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=[name for name in schema.names if name not in ids],
-        column_encoding=ids,
-        store_schema=False,
-    ) as writer:
+    with parquet_writer(target, schema, ("unit_id", "family_id")) as writer:
         for group in _groups(batches, schema):
             writer.write_table(group, row_group_size=GROUP)
 

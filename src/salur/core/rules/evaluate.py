@@ -16,7 +16,7 @@ from salur.core.population.catalogue import Value
 from salur.core.rules import nodes
 from salur.core.rules.cases import Case, known, oldest
 from salur.core.rules.nodes import Node
-from salur.core.rules.plan import Item, Plan
+from salur.core.rules.plan import Plan
 
 Values = Mapping[str, "Value | None"]
 # (facts of the family, facts of the member at hand, facts of every member) → value or None
@@ -226,11 +226,6 @@ def waiting(decision: Decision) -> Decision:
     nobody: tuple[tuple[int, ...], ...] = tuple(() for _ in decision.counts)
     return replace(decision, outcome=WAITING, amount=0, amount_most=0, counts=nothing, counts_most=nothing,
                    members=nobody, members_most=nobody)  # fmt: skip
-
-
-def items_by_price(items: Sequence[Item]) -> list[Item]:
-    """Dearest first, ties in the order of the file."""
-    return sorted(items, key=lambda item: (-item.price, item.index))
 
 
 # ---- the tree as functions ---------------------------------------------------------------------------------

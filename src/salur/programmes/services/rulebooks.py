@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime
 
 from django.db import transaction
 from django.db.models import Max
 from django.utils.timezone import localdate
 
-from salur.access.policy import Actor, require
+from salur.access.policy import Actor, is_region, require
 from salur.core import numbers
 from salur.core.faults import InputError
 from salur.journal.constraints import refusing
@@ -79,7 +78,7 @@ def ceiling_set(
         raise InputError.of("A ceiling is between 0 and {most} rupiah.", most=CEILING_MOST)
     if not 1 <= len(basis := " ".join(basis.split())) <= BASIS_LENGTH_MOST:
         raise InputError.of("Name the document in 1 to {most} characters.", most=BASIS_LENGTH_MOST)
-    if not re.fullmatch(r"([0-9]{2}(\.[0-9]{2})?)?", region):
+    if not is_region(region):
         raise InputError.of("A ceiling is that of the nation, a province (35) or a regency (35.10).")
     version = RulebookVersion.objects.filter(programme=programme).order_by("-id").first()
     if version is not None and periods.span(period, kind := books.rulebook(version.id).period) is None:

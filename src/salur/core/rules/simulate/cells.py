@@ -30,7 +30,7 @@ from salur.core.population.layout import (
 )
 from salur.core.population.slices import require_space
 from salur.core.rules import engines, nodes, sql
-from salur.core.rules.decide import Progress, _verified, count_column, decide
+from salur.core.rules.decide import Progress, count_column, decide, verified
 from salur.core.rules.engines import copy, sentences
 from salur.core.rules.evaluate import ELIGIBLE, WAITING
 from salur.core.rules.plan import Plan
@@ -262,7 +262,7 @@ def sampled(
         raise InputError.of("A sample is the n-th of some parts, like 1 of 100; not {n} of {of}.", n=n, of=of)
     path = folder / "samples" / _digest([population.id, n, of, _seen(truth, population)])
     if not (path / MANIFEST).exists():
-        _verified(population, plan, checked, said)
+        verified(population, plan, checked, said)
         shutil.rmtree(path, ignore_errors=True)  # of a run that was stopped
         kinds = {"families": population.families, "persons": population.persons}
         if truth is not None:
@@ -335,7 +335,7 @@ class _Count:
                 self.work, rows * DECISION_BYTES // (1 if self.new.rulebook.unit == "person" else 3)
             )
         elif any(not self._file(province).exists() for province in self.chosen):
-            _verified(self.population, self.new, self.checked, self.said)
+            verified(self.population, self.new, self.checked, self.said)
         for name, plan in sides.items():
             if plan.places and PART not in self.chosen:
                 self._decide(name, plan)
