@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.test import Client, RequestFactory
+from django.urls import URLPattern, URLResolver, get_resolver, resolve
 
 import salur
 from salur.access import policy
+from salur.web import requests
+from salur.web.views import UNSIGNED
 
 SOURCE = Path(salur.__file__).parent
 ENTRIES = policy.policy().actions
@@ -28,18 +31,29 @@ def services() -> Iterator[str]:
                 yield f"{room}.{name}"
 
 
-def views(patterns: list[URLPattern | URLResolver], space: str = "") -> Iterator[tuple[str, str]]:
-    """(name with its namespaces, pattern) for every url of the project; the name is empty if it has none."""
+def entries(patterns: list[URLPattern | URLResolver], space: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """(name with its namespaces, entry) for every url of the project; the name is empty if it has none."""
     for entry in patterns:
         if isinstance(entry, URLResolver):
             inner = f"{space}{entry.namespace}:" if entry.namespace else space
-            yield from views(entry.url_patterns, inner)
+            yield from entries(entry.url_patterns, inner)
         else:
-            yield (f"{space}{entry.name}" if entry.name else "", str(entry.pattern))
+            yield (f"{space}{entry.name}" if entry.name else "", entry)
+
+
+def views(patterns: list[URLPattern | URLResolver]) -> Iterator[tuple[str, str]]:
+    """The same with the pattern of the entry."""
+    return ((name, str(entry.pattern)) for name, entry in entries(patterns))
 
 
 def named() -> list[str]:
     return [name for name, _ in views(get_resolver().url_patterns) if name]
+
+
+def unsigned() -> dict[str, URLPattern]:
+    """The pages that no session, form or door stands before."""
+    found = entries(get_resolver().url_patterns)
+    return {name: entry for name, entry in found if hasattr(entry.callback, UNSIGNED)}
 
 
 def test_every_service_has_an_entry() -> None:
@@ -59,6 +73,27 @@ def test_every_url_has_a_name() -> None:
         and not pattern.startswith(("^(?P<path>", "(?P<url>", "^(?P<object_id>", "<path:object_id>/"))
     ]
     assert ours == []
+
+
+def test_pages_without_a_door_are_for_anyone_and_take_nothing() -> None:
+    assert {"citizens:decision", "public:home"} <= unsigned().keys()
+    for name, entry in unsigned().items():
+        assert policy.open_to_anyone(name), name
+        values = dict.fromkeys(entry.pattern.converters, "none")
+        for method in ("POST", "PUT", "DELETE"):
+            refused = entry.callback(RequestFactory().generic(method, "/"), **values)
+            assert refused.status_code == 405, (name, method)
+
+
+def test_a_page_that_is_not_for_anyone_keeps_its_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong mark in the code opens nothing: the entry of the page decides."""
+    match = resolve("/petugas/")
+    assert not policy.open_to_anyone(match.view_name)
+    assert Client().get("/petugas/").status_code == 302
+    monkeypatch.setattr(match.func, UNSIGNED, True, raising=False)
+    requests._unsigned.cache_clear()
+    assert Client().get("/petugas/").status_code == 302
+    requests._unsigned.cache_clear()
 
 
 def test_no_entry_is_without_code() -> None:

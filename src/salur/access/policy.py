@@ -155,6 +155,12 @@ def policy() -> Policy:
     )
 
 
+def open_to_anyone(view_name: str) -> bool:
+    """Whether the page of this named url has an entry, and the entry says "anyone"."""
+    action = action_of_view(view_name)
+    return action is not None and ANYONE in policy().actions[action].roles
+
+
 def action_of_view(name: str) -> str | None:
     """The entry for a named url: `officers:case` is `officers.case`, a name without a room is `web.<name>`.
 

@@ -101,20 +101,26 @@ def _while(regions: str) -> Iterator[None]:
 
 def fetch_of_family(family_id: int, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """What one query finds where the rows of one family are seen as well. One round trip on either database."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            setting = "SELECT set_config('salur.family', %s, true)"
+    found: list[tuple[Any, ...]]
+    if connection.vendor == "postgresql":
+        setting = "SELECT set_config('salur.family', %s, true)"
+        with connection.cursor() as cursor:
             cursor.execute(f"{setting}; {query}; {setting}", [str(family_id), *parameters, NONE])
             cursor.nextset()
-        else:
-            cursor.execute(query, parameters)
-        found: list[tuple[Any, ...]] = cursor.fetchall()
+            found = cursor.fetchall()
+    else:  # Django's cursor costs more than the query, and this is the query of the busiest page
+        connection.ensure_connection()
+        with connection.wrap_database_errors:
+            found = connection.connection.execute(query.replace("%s", "?"), parameters).fetchall()
     return found
 
 
 @contextmanager
 def closed_request() -> Iterator[None]:
     """A request of the web: no rows until they are opened. Asks the database nothing if it is closed already."""
+    if connection.vendor != "postgresql":
+        yield
+        return
     token = _in_request.set(True)
     before = _of_connection()
     try:

@@ -6,58 +6,74 @@ all else on the page.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
 
-from salur.citizens.told import Page, Unit
-from salur.web.pieces import Pieces
+from markupsafe import escape
+
+from salur.citizens.told import Page, Told, Unit
+from salur.web.pieces import KEPT, Pieces
 
 
 def body(page: Page, period: str, say: Pieces) -> str:
     """The content of the page, as HTML."""
-    return "".join(_parts(page, period, say))
-
-
-def _parts(page: Page, period: str, say: Pieces) -> Iterator[str]:
-    yield say.over(page.title, page.span, period)
+    out: list[str] = [say.over(page.title, page.span, period)]
     if page.person:
-        yield say.title(page.title)
+        out.append(say.title(page.title))
     for unit in page.units:
         if page.person and unit.member:
-            yield say.member(unit.member, unit.born)
-        yield from _unit(unit, page, say)
+            out.append(say.member(unit.member, unit.born))
+        out += _unit(unit, page, say)
     if page.members:
-        yield say.members()
-        yield from map(say.line, page.members)
-        yield "</ul>"
-    yield say.end(page.programme)
+        out.append(say.members())
+        out += [f"<li>{escape(line)}</li>" for line in page.members]  # no two families have the same
+        out.append("</ul>")
+    out.append(say.end(page.programme))
+    return "".join(out)
 
 
-def _unit(unit: Unit, page: Page, say: Pieces) -> Iterator[str]:
+@lru_cache(maxsize=KEPT)
+def _reason(told: Told) -> str:
+    """A condition, its facts, what would be needed, the law. Not a macro: many families have one that is new."""
+    needed = (f"<strong>{escape(need)}</strong>" for need in told.needed)
+    law = (f"{escape(told.law)}.",) if told.law else ()
+    details = (*map(escape, told.facts), *needed, *law)
+    return "".join(
+        (
+            f"<li>{escape(' '.join(told.says))}",
+            *(f'<span class="detail">{detail}</span>' for detail in details),
+            "</li>",
+        )
+    )
+
+
+def _unit(unit: Unit, page: Page, say: Pieces) -> list[str]:
     person, now = page.person, unit.current
     if now is None:
-        yield say.undecreed(person)
-        return
-    yield say.verdict(now.outcome, now.amount, unit.amount_most, page.title, person, page.once)
+        return [say.undecreed(person)]
+    out: list[str] = [say.verdict(now.outcome, now.amount, unit.amount_most, page.title, person, page.once)]
     if unit.differences:
-        yield say.changed(len(unit.versions), unit.member)
+        out.append(say.changed(len(unit.versions), unit.member))
     if now.standing:
-        yield say.standing(now.standing, now.standing_since)
+        out.append(say.standing(now.standing, now.standing_since))
     if unit.waits:
-        yield say.waits()
+        out.append(say.waits())
     if unit.got:
-        yield say.got(unit.got, person)
+        out.append(say.got(unit.got, person))
     for outcome, reasons in unit.reasons:
-        yield say.reasons(outcome, person)
-        yield from map(say.reason, reasons)
-        yield "</ul>"
-    yield say.to_do(unit.to_do, unit.until, person)
-    yield say.versions(person, unit.member)
+        out.append(say.reasons(outcome, person))
+        out += map(_reason, reasons)
+        out.append("</ul>")
+    out.append(say.to_do(unit.to_do, unit.until, person))
+    out.append(say.versions(person, unit.member))
     for place, each in enumerate(unit.versions):
         counts = place == 0
-        yield say.version(
-            each.decided_at, each.outcome, each.amount, each.kind, each.signed_at, each.decree, counts
+        out.append(
+            say.version(
+                each.decided_at, each.outcome, each.amount, each.kind, each.signed_at, each.decree, counts
+            )
         )
         if unit.differences:
-            yield say.difference(unit.differences[place], each.kind, counts)
-        yield "</li>"
-    yield "</ol>"
+            out.append(say.difference(unit.differences[place], each.kind, counts))
+        out.append("</li>")
+    out.append("</ol>")
+    return out

@@ -30,13 +30,14 @@ from salur.core.population.catalogue import Value
 from salur.core.rules.aloud import Words, needed, to_do
 from salur.core.rules.changes import FAMILY, Key
 from salur.core.rules.evaluate import WAITING, Cutoff
-from salur.core.rules.explain import Explanation, Reason
+from salur.core.rules.explain import Explanation, Reason, UsedFact
 from salur.programmes import books, periods
 from salur.programmes.bodies import unpacked
 from salur.programmes.selectors import FamilyDecision
 
 OBJECTION = Span(working_days=21)
 BIRTH = "birth_date"
+MEMBER, DAY = "\0", "\1"  # stand in a sentence for what differs from family to family
 
 
 class Told(NamedTuple):
@@ -223,13 +224,9 @@ def _open(explanation: Explanation, reason: Reason, words: Words) -> Told:
 
 def _facts(explanation: Explanation, keys: tuple[Key, ...], language: str) -> tuple[str, ...]:
     """A sentence a fact; members of whom the same is on record stand together."""
-    family, members = explanation.case.facts, explanation.case.members
-    known = len(members)
-    values = [
-        family.get(name) if place == FAMILY else members[place].facts.get(name) if place < known else None
-        for place, name in keys
-    ]
-    return _sentences(explanation.explainer, keys, tuple(values), explanation.scope.own, known, language)
+    own, known = explanation.scope.own, len(explanation.case.members)
+    values = tuple(map(explanation.held.get, keys))
+    return _sentences(explanation.explainer, keys, values, own, known, language)
 
 
 @lru_cache(maxsize=16_384)
@@ -238,29 +235,33 @@ def _sentences(
     known: int, language: str,
 ) -> tuple[str, ...]:  # fmt: skip
     """`values`: of the facts that `keys` name, as the case holds them. `known`: how many members are on record."""
-    places: dict[tuple[str, str], list[int]] = {}
+    places: dict[str, list[int]] = {}
     for (place, name), value in zip(keys, values, strict=True):
         places.setdefault(_sentence(explainer, name, value, language), []).append(place)
-    return tuple(
-        before + _whose(tuple(of), own, known, language) + after for (before, after), of in places.items()
-    )
+    return tuple(said.replace(MEMBER, _whose(tuple(of), own, known, language)) for said, of in places.items())
 
 
 @lru_cache(maxsize=16_384)
-def _sentence(
-    explainer: rules.Explainer, name: str, value: Value | rules.Held | None, language: str
-) -> tuple[str, str]:
-    """What is said of a fact, before and after the words that say whose it is."""
+def _sentence(explainer: rules.Explainer, name: str, value: Value | rules.Held | None, language: str) -> str:
+    """What is said of a fact, with MEMBER for the words that say whose it is."""
     used, words = explainer.used((FAMILY, name), value), Words(language)
+    return _said(explainer, used, words, words.value(used.fact, used.value))
+
+
+@lru_cache(maxsize=64)
+def _birth(explainer: rules.Explainer, language: str) -> str:
+    """What is said of a birth date that has no source or date of its own, with MEMBER and DAY."""
+    return _said(explainer, explainer.used((FAMILY, BIRTH), date.min), Words(language), DAY)
+
+
+def _said(explainer: rules.Explainer, used: UsedFact, words: Words, value: str) -> str:
     register = explainer.plan.rulebook.catalogue.registers.get(used.source)
-    said = words.say(
+    return words.say(
         "fact", "unknown" if used.value is None else "stale" if used.stale else "known",
-        label=used.fact.label[language], member="\0", value=words.value(used.fact, used.value),
-        source=register.title[language] if register else used.source,
+        label=used.fact.label[words.language], member=MEMBER, value=value,
+        source=register.title[words.language] if register else used.source,
         date=words.day(used.as_of) if used.as_of else "-",
     )  # fmt: skip
-    before, _, after = said.partition("\0")
-    return before, after
 
 
 @lru_cache(maxsize=4096)
@@ -287,10 +288,19 @@ def _law(explainer: rules.Explainer, basis_id: str | None, language: str) -> str
 
 
 def _members(explanation: Explanation, language: str) -> tuple[str, ...]:
-    if BIRTH not in explanation.plan.rulebook.catalogue.facts:
+    """A sentence a member. Nearly every birth date is another one, so what is kept is the sentence around it."""
+    explainer, own, members = explanation.explainer, explanation.scope.own, explanation.case.members
+    if BIRTH not in explainer.plan.rulebook.catalogue.facts:
         return ()
-    places = range(len(explanation.case.members))
-    return tuple(line for place in places for line in _facts(explanation, ((place, BIRTH),), language))
+    told, around, day = [], _birth(explainer, language), Words(language).day
+    for place, member in enumerate(members):
+        value = member.facts.get(BIRTH)
+        if isinstance(value, date):
+            said = around.replace(DAY, day(value))
+        else:
+            said = _sentence(explainer, BIRTH, value, language)
+        told.append(said.replace(MEMBER, _whose((place,), own, len(members), language)))
+    return tuple(told)
 
 
 def _born(explanation: Explanation, place: int) -> date | None:

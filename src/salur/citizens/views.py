@@ -26,6 +26,7 @@ from salur.people.selectors import family_members
 from salur.programmes import claims, services
 from salur.programmes.selectors import FamilyDecision, family_decisions
 from salur.web import pieces, views
+from salur.web.views import unsigned
 from salur.web.words import gettext as _
 from salur.web.words import language
 
@@ -86,6 +87,7 @@ def _source(request: HttpRequest) -> str:
     return str(address)
 
 
+@unsigned
 @require_safe
 def decisions(request: HttpRequest) -> HttpResponse:
     """Every programme and period of the family, the newest first."""
@@ -112,6 +114,7 @@ def _newest(rows: list[FamilyDecision]) -> list[FamilyDecision]:
     return list(units.values())
 
 
+@unsigned
 @require_safe
 def decision(request: HttpRequest, programme: str, period: str) -> HttpResponse:
     """Why this decision."""
@@ -120,9 +123,10 @@ def decision(request: HttpRequest, programme: str, period: str) -> HttpResponse:
     rows = family_decisions(family_id, programme, period)
     if not rows:
         raise Http404
-    page = told.page(rows, language())
-    content = body(page, period, pieces.pieces("citizens/decision_pieces.html"))
-    return pieces.framed(request, "citizens/decision.html", content, title=page.title)
+    said = language()
+    page = told.page(rows, said)
+    content = body(page, period, pieces.pieces("citizens/decision_pieces.html", said))
+    return pieces.framed(request, "citizens/decision.html", content, said, title=page.title)
 
 
 @require_safe

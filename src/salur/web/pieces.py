@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template import engines
 from markupsafe import Markup
 
-from salur.web.words import Language, language
+from salur.web.words import Language
 
 KEPT = 8192  # of each macro and language
 _BODY = Markup("\0body\0")
@@ -36,25 +36,21 @@ class Pieces:
         raise AttributeError(f"the template has no macro {name}")
 
 
-def pieces(template: str) -> Pieces:
-    """The macros of a template in the language of the page."""
-    return _pieces(template, language())
-
-
 @lru_cache(maxsize=64)
-def _pieces(template: str, _language: Language) -> Pieces:
+def pieces(template: str, _language: Language) -> Pieces:
+    """The macros of a template, kept in the language of the page."""
     return Pieces(_environment().get_template(template))
 
 
-def framed(request: HttpRequest, template: str, body: str, /, **values: str) -> HttpResponse:
+def framed(
+    request: HttpRequest, template: str, body: str, language: Language, /, **values: str
+) -> HttpResponse:
     """The page `template` with `body` in the place of its variable of that name.
 
     Its frame depends on the address, the language and `values`: nothing else of the request reaches it.
     """
     kept = tuple(sorted(values.items()))
-    before, after = _frame(
-        template, language(), request.path, kept, settings.SALUR_DEMO, settings.ROOT_URLCONF
-    )
+    before, after = _frame(template, language, request.path, kept, settings.SALUR_DEMO, settings.ROOT_URLCONF)
     return HttpResponse(before + body + after)
 
 

@@ -10,17 +10,19 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
 
 from csp.constants import SELF
 from csp.utils import build_policy
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
+from django.urls import ResolverMatch, resolve
 from django.utils import translation
 
-from salur.access.policy import Refused
+from salur.access.policy import Refused, open_to_anyone
 from salur.core.faults import InputError
 from salur.web import views
 
@@ -102,6 +104,28 @@ def language(get_response: Answer) -> Answer:
             return response
 
     return answer
+
+
+def unsigned(get_response: Answer) -> Answer:
+    """Pages that ask nobody to sign in (`views.unsigned`) are answered here, before sessions and forms."""
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        match = None
+        if request.method in ("GET", "HEAD"):
+            with suppress(Http404):  # told by what comes after
+                match = _unsigned(request.path_info, settings.ROOT_URLCONF)
+        if match is None:
+            return get_response(request)
+        request.resolver_match = match
+        return match.func(request, *match.args, **match.kwargs)  # type: ignore[no-any-return]
+
+    return answer
+
+
+@lru_cache(maxsize=1024)
+def _unsigned(path: str, urls: str) -> ResolverMatch | None:
+    match = resolve(path, urls)
+    return match if hasattr(match.func, views.UNSIGNED) and open_to_anyone(match.view_name) else None
 
 
 class Sentences:

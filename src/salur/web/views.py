@@ -27,6 +27,7 @@ from salur.web.words import sentences
 
 View = Callable[..., HttpResponseBase]
 SCRIPTED = "salur_scripted"  # on a response; salur.web.requests reads it
+UNSIGNED = "salur_unsigned"  # on a view
 log = logging.getLogger("salur.requests")
 _LAST_WORDS = b"""<!doctype html><html lang="id"><meta charset="utf-8"><title>Salur</title>
 <h1>Ada kesalahan pada layanan ini</h1><p>Coba lagi beberapa menit lagi. Data Anda tidak berubah.</p>
@@ -34,10 +35,17 @@ _LAST_WORDS = b"""<!doctype html><html lang="id"><meta charset="utf-8"><title>Sa
 """
 
 
+def unsigned(view: View) -> View:
+    """A page that takes no forms and looks at no session: its way is shorter (`salur.web.requests.unsigned`)."""
+    setattr(view, UNSIGNED, True)
+    return view
+
+
 def published(seconds: int) -> Callable[[View], View]:
     """A page about nobody: it may be kept for so long. It must not depend on who asks."""
 
     def decorate(view: View) -> View:
+        @unsigned
         @wraps(view)
         def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             response = view(request, *args, **kwargs)

@@ -171,6 +171,17 @@ class Explanation:
                 found[position] = Reason(reason.criterion, None, reason.facts, (), asks)
         return tuple(found)
 
+    @cached_property
+    def held(self) -> dict[Key, Value | Held | None]:
+        """Every fact as the case holds it."""
+        found: dict[Key, Value | Held | None] = {
+            (FAMILY, name): value for name, value in self.case.facts.items()
+        }
+        for place, member in enumerate(self.case.members):
+            for name, value in member.facts.items():
+                found[place, name] = value
+        return found
+
     @property
     def open_components(self) -> tuple[Key, ...]:
         """The unknown facts on which more could depend, in the order of the file; none where money cannot grow."""
@@ -191,13 +202,9 @@ class Explanation:
 
     def used(self, key: Key) -> UsedFact:
         """A fact as the case holds it."""
-        place, name = key
-        members, person_id, facts = self.case.members, None, self.case.facts
-        if place != FAMILY:
-            on_record = place < len(members)
-            person_id = members[place].person_id if on_record else None
-            facts = members[place].facts if on_record else {}
-        return self.explainer.used(key, facts.get(name), person_id)
+        place, members = key[0], self.case.members
+        person_id = members[place].person_id if FAMILY != place < len(members) else None
+        return self.explainer.used(key, self.held.get(key), person_id)
 
     # ---- for programs ----
 
