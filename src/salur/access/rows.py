@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from django.db import connection, migrations, transaction
+from django.db import connection, connections, migrations, transaction
 
 from salur.access import policy
 
@@ -102,16 +102,17 @@ def _while(regions: str) -> Iterator[None]:
 def fetch_of_family(family_id: int, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """What one query finds where the rows of one family are seen as well. One round trip on either database."""
     found: list[tuple[Any, ...]]
-    if connection.vendor == "postgresql":
+    database = connections["default"]  # the proxy asks for it at each use
+    if database.vendor == "postgresql":
         setting = "SELECT set_config('salur.family', %s, true)"
-        with connection.cursor() as cursor:
+        with database.cursor() as cursor:
             cursor.execute(f"{setting}; {query}; {setting}", [str(family_id), *parameters, NONE])
             cursor.nextset()
             found = cursor.fetchall()
     else:  # Django's cursor costs more than the query, and this is the query of the busiest page
-        connection.ensure_connection()
-        with connection.wrap_database_errors:
-            found = connection.connection.execute(query.replace("%s", "?"), parameters).fetchall()
+        database.ensure_connection()
+        with database.wrap_database_errors:
+            found = database.connection.execute(query.replace("%s", "?"), parameters).fetchall()
     return found
 
 

@@ -322,21 +322,18 @@ def family_decisions(family_id: int, programme: str = "", period: str = "") -> l
     """The decisions of a family, the newest period and version first; with their cases, those of one programme and
     period. One query."""
     query, parameters = (_ONE, [family_id, programme, period]) if programme else (_ALL, [family_id])
-    rows = fetch_of_family(family_id, query, parameters)
-    if connection.vendor == "sqlite":
-        return [FamilyDecision._make(_in_utc(row)) for row in rows]
-    return [FamilyDecision._make(row) for row in rows]
+    return [FamilyDecision._make(_in_utc(row)) for row in fetch_of_family(family_id, query, parameters)]
 
 
-_MOMENTS = (7, 13)
+_DECIDED_AT, _SIGNED_AT = map(FamilyDecision._fields.index, ("decided_at", "signed_at"))
 
 
 def _in_utc(row: tuple[Any, ...]) -> list[Any]:
     """SQLite keeps moments without a zone, in UTC."""
     values = list(row)
-    for place in _MOMENTS:
-        if values[place]:
-            values[place] = values[place].replace(tzinfo=UTC)
+    for place in (_DECIDED_AT, _SIGNED_AT):
+        if (moment := values[place]) and moment.tzinfo is None:
+            values[place] = moment.replace(tzinfo=UTC)
     return values
 
 
