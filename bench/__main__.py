@@ -145,7 +145,7 @@ def on_each(
 
 def busy_page(given: argparse.Namespace, server: Server | None) -> dict[str, Found]:
     """The page that a family opens, of families of one regency."""
-    path = population(given.folder, PAGES, REGENCY)
+    path = population(given.folder, min(PAGES, given.families), REGENCY)
     return on_each(given, server, "pages", "bench.citizen_page", str(path))
 
 

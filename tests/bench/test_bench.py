@@ -4,12 +4,15 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_small_run_writes_the_page_and_compares_the_same_rows(tmp_path: Path) -> None:
+def test_a_small_run_writes_the_page_and_compares_the_same_rows(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     report = tmp_path / "benchmarks.md"
     small = [
         "--families",
@@ -31,6 +34,18 @@ def test_a_small_run_writes_the_page_and_compares_the_same_rows(tmp_path: Path) 
     assert len(re.findall(r"\| 1,000 \| 0 \| 0 \| 1,000 \|", text)) == 2
     assert "; 0 differ." in text
     assert "## Engines agree" in text
+    head, rows = table(text, "## The busiest page")
+    for row in rows:
+        said = ", ".join(f"{value} {name}" for name, value in zip(head[1:], row[1:], strict=True))
+        record_property(f"Why this decision, ms of CPU, {row[0]}", said)
+    assert {row[0] for row in rows} == {"SQLite", "PostgreSQL"}
+
+
+def table(text: str, heading: str) -> tuple[list[str], list[list[str]]]:
+    """The first table under a heading: its head and rows."""
+    lines = [line for line in text.split(heading)[1].split("\n## ")[0].splitlines() if line.startswith("| ")]
+    head, _, *rows = ([cell.strip() for cell in line.strip("| ").split("|")] for line in lines)
+    return head, rows
 
 
 def test_the_nation_goes_on_after_a_stop_with_the_stage_that_is_missing(tmp_path: Path) -> None:
