@@ -80,6 +80,7 @@ def measured() -> dict[str, Any]:
             "ON c.id = d.cycle_id WHERE c.state IN ('decreed', 'closed') ORDER BY 1, 2, 3 LIMIT 100000"
         )
         units = cursor.fetchall()
+    connection.close()  # a request of the web opens its own
     random.Random(SEED).shuffle(units)
     pages, sizes = [], []
     before = max(len(units) - MEASURED, len(units) // 2)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 import pytest
-from django.db import IntegrityError, ProgrammingError, connection, transaction
+from django.db import IntegrityError, OperationalError, ProgrammingError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.programmes.conftest import NOW, Office, officer
@@ -132,6 +133,32 @@ def _of_family(family: int) -> dict[str, list[int]]:
         "review": "SELECT d.family_id FROM programmes_review r JOIN programmes_decision d ON d.id = r.decision_id"
     }
     return {table: [row[0] for row in rows.fetch_of_family(family, queries[table], [])] for table in TABLES}
+
+
+@postgres_only
+@pytest.mark.parametrize("within", [False, True])
+def test_a_connection_that_was_lost_is_replaced_unless_more_hangs_on_it(
+    database_url: str, cycle: Cycle, within: bool
+) -> None:
+    with rows.closed_request():
+        assert _of_family(3)["decision"] == [3]
+        before = connection.connection.info.backend_pid
+        if not within:
+            _end(database_url, before)
+            assert _of_family(3)["decision"] == [3]
+            assert connection.connection.info.backend_pid != before
+            assert seen("decision") == []  # closed on the new one too
+            return
+        with transaction.atomic():
+            _end(database_url, before)
+            with pytest.raises(OperationalError):
+                _of_family(3)
+            connection.close()
+
+
+def _end(url: str, backend: int) -> None:
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [backend])
 
 
 @postgres_only

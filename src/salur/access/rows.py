@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from django.db import connection, connections, migrations, transaction
+from django.db import OperationalError, connection, connections, migrations, transaction
 
 from salur.access import policy
 
@@ -101,18 +101,34 @@ def _while(regions: str) -> Iterator[None]:
 
 def fetch_of_family(family_id: int, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """What one query finds where the rows of one family are seen as well. One round trip on either database."""
-    found: list[tuple[Any, ...]]
-    database = connections["default"]  # the proxy asks for it at each use
-    if database.vendor == "postgresql":
-        setting = "SELECT set_config('salur.family', %s, true)"
-        with database.cursor() as cursor:
-            cursor.execute(f"{setting}; {query}; {setting}", [str(family_id), *parameters, NONE])
-            cursor.nextset()
-            found = cursor.fetchall()
-    else:  # Django's cursor costs more than the query, and this is the query of the busiest page
+    database: Any = connections["default"]  # the proxy asks for it at each use
+    if database.vendor != "postgresql":
         database.ensure_connection()
-        with database.wrap_database_errors:
-            found = database.connection.execute(query.replace("%s", "?"), parameters).fetchall()
+        with database.wrap_database_errors:  # Django's cursor costs more than the query
+            found: list[tuple[Any, ...]] = database.connection.execute(
+                query.replace("%s", "?"), parameters
+            ).fetchall()
+        return found
+    setting = "SELECT set_config('salur.family', %s, true)"  # until the transaction ends: of these statements, or ours
+    text, values = f"{setting}; {query}", [str(family_id), *parameters]
+    if database.in_atomic_block:
+        text, values = f"{text}; {setting}", [*values, NONE]
+    try:
+        database.health_check_done = True  # to ask whether the connection still stands is a second round trip
+        return _second(database, text, values)
+    except OperationalError:
+        if database.in_atomic_block:
+            raise
+        database.close()
+        return _second(database, text, values)  # a read is asked again, on a new connection
+
+
+def _second(database: Any, text: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """What the second of some statements finds."""
+    with database.cursor() as cursor:
+        cursor.execute(text, values)
+        cursor.nextset()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
     return found
 
 
