@@ -16,8 +16,8 @@ import salur.web
 
 salur.web.setup()
 
-from tests.programmes.conftest import OPENER, REVIEWERS, SIGNER, SUPERVISOR, Office  # noqa: E402
-from tests.programmes.test_cycle import KEYS, correct, enrol, prepare, sign  # noqa: E402
+from tests.programmes.conftest import Office  # noqa: E402
+from tests.programmes.test_cycle import KEYS, correct, enrol, officers, prepare, sign  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -33,21 +33,6 @@ class Town:
     def opens(self, kind: str) -> tuple[str, date]:
         family = self.families[kind]
         return self.codes[family], self.births[family]
-
-
-def officers() -> None:
-    from allauth.mfa.models import Authenticator
-    from tests.access.test_signing import ORIGIN, creation
-
-    from salur.access.models import Officer
-    from salur.access.software_key import SoftwareKey
-
-    for actor in (OPENER, *REVIEWERS, SIGNER, SUPERVISOR):
-        Officer.objects.create(id=actor.officer_id, email=f"{actor.officer_id}@example.go.id", name="Sri")
-    Authenticator.objects.create(
-        user_id=SIGNER.officer_id, type=Authenticator.Type.WEBAUTHN,
-        data={"name": "key", "credential": SoftwareKey(b"signer", ORIGIN).register(creation())},
-    )  # fmt: skip
 
 
 def build(office: Office, *, decreed: bool = True) -> Town:

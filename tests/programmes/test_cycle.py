@@ -38,6 +38,13 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def staffed(office: Office) -> Office:
     """The office with its officers, the signer's passkey, and the people of the population."""
+    officers()
+    enrol(office)
+    return office
+
+
+def officers() -> None:
+    """Those of an office, with the passkey of the one who signs."""
     from allauth.mfa.models import Authenticator
 
     for actor in (OPENER, *REVIEWERS, SIGNER, SUPERVISOR):
@@ -46,8 +53,6 @@ def staffed(office: Office) -> Office:
         user_id=SIGNER.officer_id, type=Authenticator.Type.WEBAUTHN,
         data={"name": "key", "credential": SoftwareKey(b"signer", ORIGIN).register(creation())},
     )  # fmt: skip
-    enrol(office)
-    return office
 
 
 def enrol(office: Office) -> None:
