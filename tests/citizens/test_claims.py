@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,80 @@ def test_a_code_that_was_revoked_in_another_region_stays_revoked(town: Town) -> 
     assert opened(claims.code_of(KEYS, family, 1), born).family_id == family
 
 
-def test_a_letter_stays_good_when_the_keys_are_rotated(town: Town) -> None:
-    code, born = town.opens("eligible")
-    assert opened(code, born, keys=Keys(2, {1: KEYS.secrets[1], 2: b"2" * 32})).family_id
+@pytest.mark.parametrize("lives_in", ["35.10", "36.01"])
+def test_a_code_is_revoked_wherever_it_was_issued(town: Town, lives_in: str) -> None:
+    """By the office where the family lives now, or where the code was issued; by no other."""
+    from tests.programmes.conftest import officer
+
+    from salur.access import rows
+
+    family, (code, born) = town.families["eligible"], town.opens("eligible")
+    ClaimCode.objects.filter(family_id=family).update(region="36.01")  # where it lived at issue; now in 35.10
+    for region, finds in (("36.02", False), (lives_in, True)):
+        clerk = officer(6, "people_clerk", region=region)
+        with rows.limited_to(clerk, "programmes.claim_codes_revoke"):
+            count = services.claim_codes_revoke(now=NOW, actor=clerk, family_id=family, region=region)
+        assert bool(count) == finds
+        assert opened(code, born).family_id == (None if finds else family)
+
+
+SOURCES = count(1)  # each has tries of its own
+ROTATED = Keys(2, {1: KEYS.secrets[1], 2: b"2" * 32})
+
+
+def letters(town: Town, file: Path, keys: Keys) -> dict[int, str]:
+    """What is printed for each family of the town, after codes were issued again."""
+    services.claim_codes_issue(now=NOW, actor=SYSTEM, keys=keys, cycle_id=town.cycle)
+    services.claim_letters_write(now=NOW, actor=SYSTEM, keys=keys, cycle_id=town.cycle, file=file)
+    rows = [line.split(",") for line in file.read_text().splitlines()[1:]]
+    return {int(family): claims.plain(code) or "" for family, code in rows}
+
+
+def open_codes(family: int, born: date) -> list[str]:
+    """Which codes of any version and edition open the family's decisions with this birth date."""
+    codes = [claims.code_of(ROTATED, family, edition, version) for edition in range(3) for version in (1, 2)]
+    return [
+        code
+        for code in codes
+        if opened(code, born, keys=ROTATED, source=f"10.1.1.{next(SOURCES)}").family_id == family
+    ]
+
+
+def test_a_letter_stays_good_and_the_only_one_when_the_keys_are_rotated(town: Town, tmp_path: Path) -> None:
+    """Half the families have a code of before the rotation, one of them an adult more since; the others have none."""
+    from salur.people.models import Membership, Person
+
+    families = sorted(town.births)
+    before = letters(town, tmp_path / "before.csv", KEYS)
+    ClaimCode.objects.filter(family_id__in=families[::2]).delete()
+    grown = families[1]
+    member = Membership.objects.filter(family_id=grown).latest("person_id").person_id
+    Person.objects.filter(id=member).update(birth_date=date(1977, 7, 7))
+    after = letters(town, tmp_path / "after.csv", ROTATED)
+    assert after.keys() == before.keys()
+    assert {family for family in families if after[family] == before[family]} == set(families[1::2])
+    for family in families[:8]:
+        assert open_codes(family, town.births[family]) == [after[family]]
+    assert open_codes(grown, date(1977, 7, 7)) == [after[grown]]
+    assert letters(town, tmp_path / "again.csv", ROTATED) == after
+
+
+def test_codes_made_under_a_version_that_leaked_are_revoked_together(town: Town, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from salur.programmes.commands import app
+
+    families = sorted(town.births)
+    ClaimCode.objects.filter(family_id__in=families[::2]).delete()
+    before = letters(town, tmp_path / "before.csv", ROTATED)
+    CliRunner().invoke(app, ["revoke-codes", "--key-version", "1"], catch_exceptions=False)
+    assert [bool(open_codes(family, town.births[family])) for family in families[:6]] == [True, False] * 3
+    after = letters(town, tmp_path / "after.csv", ROTATED)
+    assert {family for family in families if after[family] == before[family]} == set(families[::2])
+    for family in families[:6]:
+        assert open_codes(family, town.births[family]) == [after[family]]
+    event = Event.objects.filter(kind="programmes.claim_codes_revoked").get()
+    assert event.subject_ref == "keys:1"
 
 
 def test_the_letters_are_one_act_on_record(town: Town, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def cycle(office: Office) -> Cycle:
             decision=made, cycle=cycle, reviewer=REVIEWER, judgement="unsure", judged_at=NOW
         )
         ClaimCode.objects.create(
-            index=family.to_bytes(32, "big"), family_id=family, region=region, issued_at=NOW
+            index=family.to_bytes(32, "big"), key_version=1, family_id=family, region=region, issued_at=NOW
         )
         if family % 2:
             Standing.objects.create(

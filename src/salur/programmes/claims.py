@@ -3,7 +3,8 @@
 A code has eleven letters of Crockford's base 32 and a check letter. It is a keyed digest of the family's id, so that
 a letter can be printed again and the code itself is stored nowhere. What is stored is a keyed digest of the code with
 the birth date of each adult: one must have the letter and know a birth date. A code holds 55 bits, and five tries an
-hour are all that a code or a source gets, whatever is guessed.
+hour are all that a code or a source gets, whatever is guessed. A family keeps the version of the keys under which its
+code was made, and so the code, until it is revoked.
 
 >>> code = code_of(Keys(1, {1: bytes(32)}), 7)
 >>> len(code), checks(code), checks(code[1] + code[0] + code[2:]), plain(shown(code).lower()) == code
@@ -36,9 +37,10 @@ _SWEPT = 100
 # ---- codes -------------------------------------------------------------------------------------------------
 
 
-def code_of(keys: Keys, family_id: int, edition: int = 0) -> str:
-    """The code of a family; the next `edition` when the last one was revoked."""
-    number = int.from_bytes(keys.digest(_CODE, f"{family_id}:{edition}")[:7], "big")
+def code_of(keys: Keys, family_id: int, edition: int = 0, version: int | None = None) -> str:
+    """The code of a family; the next `edition` when the last one was revoked. `version`: of the keys, the current one
+    unless the family has a code already."""
+    number = int.from_bytes(keys.digest(_CODE, f"{family_id}:{edition}", version)[:7], "big")
     letters = "".join(LETTERS[number >> 5 * place & 31] for place in range(CODE_LENGTH - 1))
     return letters + LETTERS[_times_x(_polynomial(letters))]
 

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from salur.access.policy import SYSTEM
 from salur.core import rules
+from salur.core.faults import InputError
 from salur.people import keys as key_file
 from salur.programmes import services
 
@@ -68,3 +69,20 @@ def claim_letters(
         typer.echo(json.dumps({"letters": letters}))
     else:
         typer.echo(f"Wrote {letters:,} codes to {file}. Destroy it once the letters are printed.")
+
+
+@app.command("revoke-codes")
+def revoke_codes(
+    family: Annotated[int | None, typer.Option(help="The id of the family whose letter was lost.")] = None,
+    region: Annotated[str, typer.Option(help="The regency in which the family lives or lived.")] = "",
+    key_version: Annotated[int | None, typer.Option(help="The version of the keys that leaked.")] = None,
+) -> None:
+    """Let the codes of a family, or of a version of the keys, open nothing any more; `claim-letters` gives new ones."""
+    now = timezone.now()
+    if family is not None and key_version is None:
+        count = services.claim_codes_revoke(now=now, actor=SYSTEM, family_id=family, region=region)
+    elif key_version is not None and family is None:
+        count = services.claim_codes_revoke_all(now=now, actor=SYSTEM, key_version=key_version)
+    else:
+        raise InputError.of("Name a family or a version of the keys.")
+    typer.echo(f"Revoked {count:,}.")

@@ -356,17 +356,23 @@ class Standing(models.Model):
 class ClaimCode(models.Model):
     """How a citizen opens the own decision: a keyed digest of the code of the letter with a birth date.
 
-    `region` and `family_id` say whose; the code itself is nowhere.
+    `family_id` says whose, `region` where it was issued; the code itself is nowhere.
     """
 
     index = models.BinaryField(max_length=SHA256_BYTES, unique=True)
+    key_version = models.PositiveSmallIntegerField()  # of the keys that made the code and the index
     family_id = models.BigIntegerField()
     region = models.CharField(max_length=REGION_LENGTH)
     issued_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["family_id"], name="claim_code_of_family")]
+        indexes = [
+            models.Index(fields=["family_id"], name="claim_code_of_family"),
+            models.Index(
+                fields=["key_version"], condition=Q(revoked_at__isnull=True), name="claim_code_by_key_version"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"claim of family {self.family_id}"

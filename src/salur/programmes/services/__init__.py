@@ -25,6 +25,7 @@ from salur.programmes.services.letters import (
     Claim,
     claim_codes_issue,
     claim_codes_revoke,
+    claim_codes_revoke_all,
     claim_letters_write,
     claim_open,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "ceiling_set",
     "claim_codes_issue",
     "claim_codes_revoke",
+    "claim_codes_revoke_all",
     "claim_letters_write",
     "claim_open",
     "cycle_cancel",

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from django.utils.timezone import localdate
 
 from salur.access.policy import Actor, require
@@ -18,9 +18,9 @@ from salur.access.rows import everywhere
 from salur.core.faults import InputError
 from salur.core.rules import nodes
 from salur.journal.services import record
+from salur.people import selectors as people
 from salur.people.exported import being_written
 from salur.people.protect import Keys
-from salur.people.selectors import birth_dates_of
 from salur.programmes import claims
 from salur.programmes.models import ClaimCode, Cycle, Decision
 from salur.programmes.services.shared import Progress, one
@@ -51,19 +51,21 @@ def _claim_codes_issue(
 ) -> int:
     today = localdate(now)
     born_by = nodes.shift_months(today, -12 * claims.ADULT_AGE_YEARS)
-    known = birth_dates_of(families, today, born_by=born_by, regions=None)
-    editions = _claim_editions(known)
+    known = people.birth_dates_of(families, today, born_by=born_by, regions=None)
+    held = _held(known)
     issued = ClaimCode.objects.filter(family_id__in=list(known), revoked_at=None)
     with everywhere():  # a family that moved has its codes in another region
         before = {bytes(index) for index in issued.values_list("index", flat=True)}
     rows = []
     for family_id, days in known.items():
-        code = claims.code_of(keys, family_id, editions.get(family_id, 0))
+        code, version = held[family_id].code(keys, family_id)
         rows += [
-            ClaimCode(index=index, family_id=family_id, region=families[family_id], issued_at=now)
+            ClaimCode(
+                index=index, key_version=version, family_id=family_id, region=families[family_id], issued_at=now
+            )
             for day in days
-            if (index := claims.index(keys, code, day)) not in before
-        ]
+            if (index := claims.index(keys, code, day, version)) not in before
+        ]  # fmt: skip
     ClaimCode.objects.bulk_create(rows, batch_size=CLAIMS_AT_ONCE)
     if rows:
         digest = hashlib.sha256(b"".join(sorted(bytes(row.index) for row in rows))).hexdigest()
@@ -92,9 +94,9 @@ def claim_letters_write(
             for some in _in_chunks(
                 families.values_list("family_id", "region").distinct(), "letters", progress
             ):
-                editions = _claim_editions(some)
+                held = _held(some)
                 for family_id in some:
-                    code = claims.code_of(keys, family_id, editions.get(family_id, 0))
+                    code, _ = held[family_id].code(keys, family_id)
                     line = f"{family_id},{claims.shown(code)}\n"
                     stream.write(line)
                     digest.update(line.encode())
@@ -110,12 +112,35 @@ def claim_letters_write(
 
 @transaction.atomic
 def claim_codes_revoke(*, now: datetime, actor: Actor, family_id: int, region: str, case: str = "") -> int:
-    """Let the code of a family open nothing any more: a letter was lost. The next issue gives another code."""
+    """Let the code of a family open nothing any more, wherever it was issued: a letter was lost. The next issue gives
+    another code.
+
+    `region`: where the family lives or lived; an office of another region is told that there is nothing.
+    """
     require(actor, "programmes.claim_codes_revoke", region, now=now)
-    rows = ClaimCode.objects.filter(family_id=family_id, region=region, revoked_at=None)
-    if count := rows.update(revoked_at=now):
+    with everywhere():
+        codes = ClaimCode.objects.filter(family_id=family_id)
+        there = (
+            codes.filter(region=region).exists()
+            or Decision.objects.filter(family_id=family_id, region=region).exists()
+            or people.family(family_id, regions=(region,)) is not None
+        )
+        count = codes.filter(revoked_at=None).update(revoked_at=now) if there else 0
+    if count:
         record(now=now, actor=actor.ref, kind="programmes.claim_codes_revoked", subject=f"family:{family_id}",
                case=case, detail={"codes": count})  # fmt: skip
+    return count
+
+
+@transaction.atomic
+def claim_codes_revoke_all(*, now: datetime, actor: Actor, key_version: int) -> int:
+    """Let no code that was made under a version of the keys open anything any more: that version leaked."""
+    require(actor, "programmes.claim_codes_revoke_all", now=now)
+    with everywhere():
+        count = ClaimCode.objects.filter(key_version=key_version, revoked_at=None).update(revoked_at=now)
+    if count:
+        record(now=now, actor=actor.ref, kind="programmes.claim_codes_revoked", subject=f"keys:{key_version}",
+               detail={"codes": count})  # fmt: skip
     return count
 
 
@@ -149,17 +174,37 @@ def claim_open(
     return Claim(family_id)
 
 
-def _claim_editions(families: Collection[int]) -> dict[int, int]:
-    """How often the code of each family was revoked; families without a mention: never."""
-    found: dict[int, int] = {}
+@dataclass(frozen=True)
+class _Held:
+    """What a family's code is made of: how often one was revoked, and the version of the keys of the one that opens;
+    None: there is none, and the next is made under the current version."""
+
+    edition: int = 0
+    version: int | None = None
+
+    def code(self, keys: Keys, family_id: int) -> tuple[str, int]:
+        """The code and its version of the keys."""
+        version = keys.current if self.version is None else self.version
+        return claims.code_of(keys, family_id, self.edition, version), version
+
+
+def _held(families: Collection[int]) -> dict[int, _Held]:
+    """Of each family, wherever its codes were issued: else what was revoked where it lived before would open again."""
+    found: dict[int, _Held] = {}
     ids = sorted(families)
     for start in range(0, len(ids), CLAIMS_AT_ONCE):
-        revoked = ClaimCode.objects.filter(
-            family_id__in=ids[start : start + CLAIMS_AT_ONCE], revoked_at__isnull=False
+        some = ids[start : start + CLAIMS_AT_ONCE]
+        counted = (
+            ClaimCode.objects.filter(family_id__in=some)
+            .values("family_id")
+            .annotate(
+                times=Count("revoked_at", distinct=True),
+                version=Min("key_version", filter=Q(revoked_at=None)),
+            )
         )
-        counted = revoked.values("family_id").annotate(times=Count("revoked_at", distinct=True))
-        with everywhere():  # else a code that was revoked where the family lived before would open again
-            found.update(counted.values_list("family_id", "times"))
+        with everywhere():
+            told = {row["family_id"]: _Held(row["times"], row["version"]) for row in counted}
+        found.update((family_id, told.get(family_id, _Held())) for family_id in some)
     return found
 
 
