@@ -8,15 +8,17 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.db import transaction
 from tests.programmes.conftest import NOW, OPENER, REVIEWERS, SIGNER, SUPERVISOR, Office, officer
 from tests.programmes.test_cycle import correct, demo, prepare, sign, staffed  # noqa: F401
 from tests.programmes.test_load import stored_lines
 
 from salur.access.policy import SYSTEM
 from salur.core.faults import InputError
+from salur.journal.models import Job
 from salur.people import services as people
 from salur.people.models import Membership
-from salur.programmes import books, selectors, services
+from salur.programmes import books, jobs, selectors, services
 from salur.programmes.models import Budget, Cycle, Decision, Decree, RulebookVersion
 from salur.programmes.services import reviews
 
@@ -323,6 +325,56 @@ def test_a_decree_that_is_refused_leaves_the_files_of_the_one_before(office: Off
     decree = Decree.objects.get(cycle_id=cycle_id)
     assert [Path(path).read_bytes() for path in (decree.list_path, decree.pdf_path)] == before
     assert json.loads(decree.statement)["list"] == hashlib.sha256(before[0]).hexdigest()
+
+
+def decree_files(office: Office) -> set[str]:
+    return {file.name for file in (office.folder / "decrees").iterdir()}
+
+
+def clear(office: Office, cycle_id: int) -> None:
+    """What the worker does."""
+    jobs.decree_files({"cycle": cycle_id}, now=office.now)
+
+
+def test_files_of_a_decree_that_were_replaced_are_removed(office: Office) -> None:
+    cycle_id, other = office.decided(), office.decided("sembako")
+    folder = office.folder / "decrees"
+    mine = {Path(path).name for path in (prepare(office, other).list_path, prepare(office, other).pdf_path)}
+    prepare(office, cycle_id)
+    made = {}
+    for number, unit in enumerate((eligible(cycle_id), eligible(cycle_id, 1)), start=1):
+        correct(office, f"family:{unit.family_id}", "decile", 9)
+        decree = prepare(office, cycle_id)
+        made = {Path(decree.list_path).name, Path(decree.pdf_path).name}
+        assert len(decree_files(office) - mine) == 2 * (number + 1)
+    assert Job.objects.filter(kind="programmes.decree_files").count() == 5
+    (folder / f"cycle-{cycle_id}.77.part").write_bytes(b"killed while it was written")
+    for file in sorted(decree_files(office) - mine - made)[:2]:  # killed in the middle of removing
+        (folder / file).unlink()
+    (folder / "README").write_bytes(b"somebody else's")
+    for _ in range(2):
+        clear(office, cycle_id)
+        assert decree_files(office) == mine | made | {"README"}
+    sign(office, cycle_id)
+    clear(office, cycle_id)
+    decree.refresh_from_db()
+    assert hashlib.sha256(Path(decree.list_path).read_bytes()).hexdigest() in decree.statement
+    assert decree_files(office) == mine | made | {"README"}
+
+
+def test_a_preparation_that_was_undone_costs_no_file_of_the_one_that_counts(office: Office) -> None:
+    cycle_id = office.decided()
+    decree = prepare(office, cycle_id)
+    kept = decree_files(office)
+    correct(office, f"family:{eligible(cycle_id).family_id}", "decile", 9)
+    with transaction.atomic():
+        prepare(office, cycle_id)
+        transaction.set_rollback(True)  # killed before it was committed
+    assert len(decree_files(office)) == 4
+    clear(office, cycle_id)
+    assert decree_files(office) == kept
+    assert Path(decree.pdf_path).is_file()
+    clear(office, office.opened("sembako"))  # nothing is prepared there
 
 
 @pytest.mark.parametrize("number", ["S" * 81, "", "SK\x001", "SK\n2"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -130,6 +131,14 @@ def write(*, cycle: Cycle, number: str, now: datetime, folder: Path) -> Made:
     )
     made.pdf.write_bytes(_pdf(cycle, number, now, made, sums))
     return made
+
+
+def replaced(cycle: Cycle, kept: set[Path]) -> list[Path]:
+    """The files that `write` made for a cycle beside those that are kept."""
+    ours = re.compile(rf"cycle-{cycle.id}(-[0-9a-f]{{16}}\.(lines|pdf)|\.[0-9]+\.part)")
+    folders = {file.parent for file in kept if file.parent.is_dir()}
+    found = (file for folder in folders for file in folder.iterdir() if ours.fullmatch(file.name))
+    return sorted(file for file in found if file not in kept)
 
 
 def _pdf(cycle: Cycle, number: str, now: datetime, made: Made, sums: Totals) -> bytes:

@@ -1,5 +1,5 @@
-"""Work that takes longer than a page: deciding a cycle, deciding families again after a correction, letting families
-open what was decreed, and simulating a draft."""
+"""Work that takes longer than a page or follows it: deciding a cycle, deciding families again after a correction,
+clearing away what a decree replaced, letting families open what was decreed, and simulating a draft."""
 
 from __future__ import annotations
 
@@ -35,6 +35,12 @@ def decide_again(payload: dict[str, Any], *, now: datetime) -> None:
     cycle = selectors.cycle(payload["cycle"])
     if cycle is not None and cycle.state == Cycle.State.DECIDED:
         services.decide_again(now=now, actor=SYSTEM, cycle_id=cycle.id, families=payload["families"])
+
+
+@handler("programmes.decree_files")
+def decree_files(payload: dict[str, Any], *, now: datetime) -> None:
+    """Remove the files of a decree that were replaced. Run again it removes what is left."""
+    services.decree_files_clear(now=now, actor=SYSTEM, cycle_id=payload["cycle"])
 
 
 @handler("programmes.claim_codes", lease_seconds=LEASE_SECONDS, in_steps=True)

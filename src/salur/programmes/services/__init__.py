@@ -32,7 +32,7 @@ from salur.programmes.services.letters import (
 from salur.programmes.services.reviews import decide_again, review_find, review_judge
 from salur.programmes.services.rulebooks import ceiling_set, rulebook_add, rulebook_approve
 from salur.programmes.services.shared import REASON_LENGTH_LEAST
-from salur.programmes.services.signing import decree_prepare, decree_sign
+from salur.programmes.services.signing import decree_files_clear, decree_prepare, decree_sign
 from salur.programmes.services.standings import STANDING_CAUSES, standing_lift, standing_set
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "cycle_decide",
     "cycle_open",
     "decide_again",
+    "decree_files_clear",
     "decree_prepare",
     "decree_sign",
     "draft_begin",

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from salur.access.policy import SYSTEM, Actor, lies_in
+from salur.access.policy import SYSTEM, Actor, lies_in, require
 from salur.access.rows import everywhere
 from salur.access.services import signature_make
 from salur.core import numbers
@@ -32,8 +32,8 @@ def decree_prepare(*, now: datetime, actor: Actor, cycle_id: int, number: str, f
     """Write the list and the PDF/A of a cycle, and the statement that will be signed. Returns the decree's id.
 
     Families are decided again first where a correction was confirmed or taken back that the worker has not come to yet.
-    What is prepared again replaces what was prepared before, until it is signed. Raises InputError where a hold stops
-    the cycle.
+    What is prepared again replaces what was prepared before, until it is signed; the worker then removes the files that
+    were replaced. Raises InputError where a hold stops the cycle.
     """
     cycle = locked(cycle_id)
     require_everywhere(actor, "programmes.decree_prepare", cycle, now)
@@ -57,7 +57,26 @@ def decree_prepare(*, now: datetime, actor: Actor, cycle_id: int, number: str, f
         )  # fmt: skip
     record(now=now, actor=actor.ref, kind="programmes.decree_prepared", subject=f"cycle:{cycle.id}",
            detail={"units": made.units, "amount": made.amount, "digest": made.digest.hex()})  # fmt: skip
+    enqueue(now=now, kind="programmes.decree_files", payload={"cycle": cycle.id})
     return decree.id
+
+
+@transaction.atomic
+def decree_files_clear(*, now: datetime, actor: Actor, cycle_id: int) -> int:
+    """Remove the files of a cycle's decree that were replaced or never finished; returns how many.
+
+    The cycle is locked, so that nobody prepares meanwhile: a file goes only when the decree that names the others is
+    on record. Killed and run again, it removes what is left.
+    """
+    require(actor, "programmes.decree_files_clear", now=now)
+    cycle = locked(cycle_id)
+    decree = Decree.objects.filter(cycle=cycle).first()
+    if decree is None:
+        return 0
+    old = decrees.replaced(cycle, {Path(decree.list_path), Path(decree.pdf_path)})
+    for file in old:
+        file.unlink(missing_ok=True)
+    return len(old)
 
 
 @transaction.atomic
@@ -97,6 +116,7 @@ def decree_sign(
     record(now=now, actor=actor.ref, kind="programmes.decree_signed", subject=f"cycle:{cycle.id}",
            detail={"number": decree.number, "units": decree.units, "amount": decree.amount,
                    "digest": digest.hex()})  # fmt: skip
+    enqueue(now=now, kind="programmes.decree_files", payload={"cycle": cycle.id})
     enqueue(
         now=now,
         kind="programmes.claim_codes",
