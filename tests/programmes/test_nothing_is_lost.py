@@ -8,18 +8,19 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from tests.programmes.conftest import NOW, OPENER, REVIEWERS, SIGNER, SUPERVISOR, Office, officer
 from tests.programmes.test_cycle import correct, demo, prepare, sign, staffed  # noqa: F401
 from tests.programmes.test_load import stored_lines
 
+from salur.access import rows
 from salur.access.policy import SYSTEM
 from salur.core.faults import InputError
 from salur.journal.models import Job
 from salur.people import services as people
-from salur.people.models import Membership
+from salur.people.models import Correction, Membership
 from salur.programmes import books, jobs, selectors, services
-from salur.programmes.models import Budget, Cycle, Decision, Decree, RulebookVersion
+from salur.programmes.models import Budget, Cycle, Decision, Decree, Duty, RulebookVersion
 from salur.programmes.services import reviews
 
 PERIOD, TODAY = "2026-Q4", NOW.date()
@@ -197,6 +198,88 @@ def test_who_corrected_a_family_of_a_cycle_does_not_sign_it(office: Office) -> N
         sign(office, cycle_id, both)
     with pytest.raises(InputError, match="Who corrected"):
         sign(office, cycle_id)  # nor after the role of a clerk has ended
+    # The database does not take their signature either, whatever the service does.
+    Duty.objects.create(cycle_id=cycle_id, officer=both.ref, duty="decree", since=office.now)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Decree.objects.filter(cycle_id=cycle_id).update(
+            signed_by=both.ref, signed_at=office.now, signature={"made": "up"}
+        )
+
+
+def test_who_took_a_correction_back_alone_does_not_sign_either(office: Office) -> None:
+    cycle_id = office.decided()
+    made = correct(office, f"family:{eligible(cycle_id).family_id}", "decile", 9)
+    both = officer(4, "decree_signer", "people_clerk")
+    people.correction_withdraw(actor=both, now=office.now, correction_id=made)
+    prepare(office, cycle_id)
+    with pytest.raises(InputError, match="Who corrected"):
+        sign(office, cycle_id, both)
+
+
+# ---- an opener who is also a clerk ---------------------------------------------------------------------------
+
+OPENER_AND_CLERK = officer(1, "cycle_opener", "people_clerk")  # roles that go together
+OWN = "Who opened a cycle leaves it to others"
+
+
+def proposed(office: Office, subject: str, valid_from: date | None = None) -> int:
+    catalogue = books.catalogue(RulebookVersion.objects.latest("id").id)
+    fact = "decile" if subject.startswith("family") else "pregnant"
+    return people.correction_make(
+        actor=REVIEWERS[0], now=office.now, catalogue=catalogue, subject=subject, fact=fact,
+        value=9 if fact == "decile" else None, valid_from=valid_from or office.population.reference_date,
+        source=next(iter(catalogue.registers)), evidence="visit",
+    )  # fmt: skip
+
+
+def unconfirmed_by_hand(correction_id: int) -> bool:
+    """Whether the database refuses the opener's confirmation, past the services."""
+    try:
+        with transaction.atomic():
+            Correction.objects.filter(id=correction_id).update(
+                confirmed_by=OPENER_AND_CLERK.ref, confirmed_at=NOW
+            )
+            transaction.set_rollback(True)
+    except IntegrityError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("kind", ["family", "person"])
+def test_who_opened_a_cycle_does_not_confirm_what_changes_it(office: Office, kind: str) -> None:
+    cycle_id = office.decided()
+    unit = eligible(cycle_id)
+    member = Membership.objects.filter(family_id=unit.family_id).earliest("id").person_id
+    subject = f"family:{unit.family_id}" if kind == "family" else f"person:{member}"
+    made, later = proposed(office, subject), proposed(office, subject, TODAY + timedelta(days=400))
+    with rows.limited_to(OPENER_AND_CLERK, "people.correction_confirm"):
+        with pytest.raises(InputError, match=OWN):
+            people.correction_confirm(actor=OPENER_AND_CLERK, now=office.now, correction_id=made)
+        people.correction_confirm(
+            actor=OPENER_AND_CLERK, now=office.now, correction_id=later
+        )  # not of this cycle
+    assert unconfirmed_by_hand(made)
+    people.correction_confirm(actor=REVIEWERS[1], now=office.now, correction_id=made)
+    with pytest.raises(InputError, match=OWN):
+        people.correction_withdraw(actor=OPENER_AND_CLERK, now=office.now, correction_id=made)
+    prepare(office, cycle_id)
+    sign(office, cycle_id)
+    people.correction_withdraw(
+        actor=OPENER_AND_CLERK, now=office.now, correction_id=made
+    )  # for the next cycle
+
+
+def test_nor_before_it_is_decided_nor_in_any_other_way(office: Office) -> None:
+    known = office.decided("sembako")
+    services.cycle_cancel(now=office.now, actor=OPENER, cycle_id=known, reason="to be decided anew")
+    subject = f"family:{Decision.objects.filter(cycle=known).earliest('id').family_id}"
+    assert not unconfirmed_by_hand(proposed(office, subject))  # nothing of theirs is under way
+    office.opened()
+    made = proposed(office, subject)
+    assert unconfirmed_by_hand(made)
+    with pytest.raises(InputError, match=OWN):
+        people.correction_confirm(actor=OPENER_AND_CLERK, now=office.now, correction_id=made)
+    people.correction_withdraw(actor=OPENER_AND_CLERK, now=office.now, correction_id=made)  # it never counted
 
 
 # ---- cycles of one period ------------------------------------------------------------------------------------

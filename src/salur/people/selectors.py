@@ -215,8 +215,13 @@ def families_ever(person_ids: Iterable[int]) -> frozenset[int]:
 
 
 def families_corrected_by(officer: str, since: datetime) -> frozenset[int]:
-    """The families of which an officer made or confirmed a correction since a moment, of them or of a member."""
-    theirs = Q(made_by=officer, made_at__gte=since) | Q(confirmed_by=officer, confirmed_at__gte=since)
+    """The families of which an officer made, confirmed or took back (once it counted) a correction since a moment, of
+    them or of a member."""
+    theirs = (
+        Q(made_by=officer, made_at__gte=since)
+        | Q(confirmed_by=officer, confirmed_at__gte=since)
+        | (Q(withdrawn_by=officer, withdrawn_at__gte=since) & ~Q(confirmed_by=""))
+    )
     with everywhere():
         rows = list(Correction.objects.filter(theirs).values_list("kind", "subject_id"))
     persons = families_ever(id_ for kind, id_ in rows if kind == "person")

@@ -41,6 +41,7 @@ from salur.people.protect import KINDS, Keys, Kind, plain
 Progress = Callable[[int, int], None]
 ROTATE_ROWS = 5_000
 MARK_BYTES = 8
+OWN_CYCLE = "Who opened a cycle leaves it to others to confirm or take back what changes its decisions."
 
 
 # ---- persons and families ------------------------------------------------------------------------------------
@@ -299,7 +300,10 @@ def correction_make(
 
 @transaction.atomic
 def correction_confirm(*, actor: Actor, now: datetime, correction_id: int) -> None:
-    """A second officer has seen the evidence and agrees: from now on the correction counts."""
+    """A second officer has seen the evidence and agrees: from now on the correction counts.
+
+    Refused to who opened a cycle whose decisions it changes; the database holds that (`programmes.guards`).
+    """
     row = _correction(correction_id)
     require(actor, "people.correction_confirm", row.region, now=now)
     if row.withdrawn_by:
@@ -308,14 +312,16 @@ def correction_confirm(*, actor: Actor, now: datetime, correction_id: int) -> No
         raise InputError.of("This was confirmed already.")
     _another(actor, row.made_by)
     row.confirmed_by, row.confirmed_at = actor.ref, now
-    row.save(update_fields=["confirmed_by", "confirmed_at"])
+    with refusing(OWN_CYCLE):
+        row.save(update_fields=["confirmed_by", "confirmed_at"])
     detail = {"correction": row.id, "fact": row.fact}
     _event(actor, now, "people.correction_confirmed", f"{row.kind}:{row.subject_id}", row.case, detail)
 
 
 @transaction.atomic
 def correction_withdraw(*, actor: Actor, now: datetime, correction_id: int) -> None:
-    """Take a correction back. One that counts already is taken back by a third officer."""
+    """Take a correction back. One that counts already is taken back by a third officer, who opened no cycle whose
+    decisions that changes."""
     row = _correction(correction_id)
     require(actor, "people.correction_withdraw", row.region, now=now)
     if row.withdrawn_by:
@@ -325,7 +331,8 @@ def correction_withdraw(*, actor: Actor, now: datetime, correction_id: int) -> N
     if row.replaced_by.exclude(confirmed_by="").filter(withdrawn_by="").exists():
         raise InputError.of("Another correction has replaced this one. Take that one back.")
     row.withdrawn_by, row.withdrawn_at = actor.ref, now
-    row.save(update_fields=["withdrawn_by", "withdrawn_at"])
+    with refusing(OWN_CYCLE):
+        row.save(update_fields=["withdrawn_by", "withdrawn_at"])
     detail = {"correction": row.id, "fact": row.fact, "counted": bool(row.confirmed_by)}
     _event(actor, now, "people.correction_withdrawn", f"{row.kind}:{row.subject_id}", row.case, detail)
 

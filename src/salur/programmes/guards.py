@@ -1,7 +1,8 @@
 """What tables may never become, where a constraint cannot say it: triggers with the same condition on both databases.
 
-SQLite drops a table's triggers when a migration rebuilds the table: such a migration ends with `install`. On
-PostgreSQL a guard sees the rows of all regions, whoever writes: row-level security is for those who read.
+SQLite drops a table's triggers when a migration rebuilds the table: such a migration ends with `install`. Two of them
+ask for tables of `people`: a migration that rebuilds one of those begins with `remove`. On PostgreSQL a guard sees the
+rows of all regions, whoever writes: row-level security is for those who read.
 """
 
 from __future__ import annotations
@@ -30,6 +31,26 @@ def _has_duty(cycle: str, officer: str, duty: str) -> str:
     return (
         "NOT EXISTS (SELECT 1 FROM programmes_duty d "
         f"WHERE d.cycle_id = {cycle} AND d.officer = {officer} AND d.duty = '{duty}')"
+    )
+
+
+def _decided_in(cycle: str, correction: str) -> str:
+    """Whether a cycle decided the family of a correction, or a family in which its person ever counted."""
+    return (
+        f"EXISTS (SELECT 1 FROM programmes_decision x WHERE x.cycle_id = {cycle} AND x.family_id IN ("
+        f"SELECT CASE WHEN {correction}.kind = 'family' THEN {correction}.subject_id END UNION "
+        "SELECT m.family_id FROM people_membership m "
+        f"WHERE {correction}.kind = 'person' AND m.person_id = {correction}.subject_id))"
+    )
+
+
+def _opened_what_it_changes(officer: str) -> str:
+    """Whether an officer opened a cycle, not decreed yet, whose decisions the correction NEW changes."""
+    return (
+        "EXISTS (SELECT 1 FROM programmes_duty d JOIN programmes_cycle c ON c.id = d.cycle_id "
+        f"WHERE d.officer = {officer} AND d.duty = 'open' AND NEW.valid_from <= c.reference_date AND ("
+        f"(c.state IN ('opened', 'decided') AND {_decided_in('c.id', 'NEW')}) OR (c.state = 'opened' "
+        "AND CAST(c.regions AS text) LIKE '%\"' || NEW.region || '\"%')))"
     )
 
 
@@ -77,6 +98,30 @@ GUARDS = [
         " OR NEW.units <> OLD.units OR NEW.amount <> OLD.amount"
         " OR NEW.list_path <> OLD.list_path OR NEW.pdf_path <> OLD.pdf_path))",
         "a decree is signed once, as it was prepared, by the officer with that duty",
+    ),
+    Guard(
+        "programmes_decree_corrector",
+        "programmes_decree",
+        "UPDATE",
+        "EXISTS (SELECT 1 FROM programmes_cycle c JOIN people_correction r ON"
+        " (r.made_by = NEW.signed_by AND r.made_at >= c.opened_at)"
+        " OR (r.confirmed_by = NEW.signed_by AND r.confirmed_at >= c.opened_at)"
+        " OR (r.withdrawn_by = NEW.signed_by AND r.withdrawn_at >= c.opened_at AND r.confirmed_by <> '')"
+        f" WHERE c.id = NEW.cycle_id AND {_decided_in('c.id', 'r')})",
+        "who corrected a family of a cycle does not sign its decree",
+        asked_when="NEW.signed_by <> ''",
+        sees_all=True,
+    ),
+    Guard(
+        "programmes_correction_opener",
+        "people_correction",
+        "UPDATE",
+        f"(NEW.confirmed_by <> OLD.confirmed_by AND {_opened_what_it_changes('NEW.confirmed_by')})"
+        " OR (NEW.withdrawn_by <> OLD.withdrawn_by AND OLD.confirmed_by <> ''"
+        f" AND {_opened_what_it_changes('NEW.withdrawn_by')})",
+        "who opened a cycle neither confirms nor takes back what changes its decisions",
+        asked_when="NEW.confirmed_by <> OLD.confirmed_by OR NEW.withdrawn_by <> OLD.withdrawn_by",
+        sees_all=True,
     ),
     Guard(
         "programmes_cycle_fixed",
@@ -154,7 +199,7 @@ def install(apps: Any, editor: Any) -> None:
             keep(editor, table, f"{table} rows are kept as they are", refused_update=refused)
     for guard in GUARDS:
         for text in _create(guard, editor.connection.vendor) if guard.table in there else ():
-            editor.execute(text)
+            editor.execute(text, params=None)
 
 
 def remove(apps: Any, editor: Any) -> None:
@@ -178,7 +223,7 @@ def _tables(editor: Any) -> set[str]:
 
 def _create(guard: Guard, vendor: str) -> list[str]:
     if vendor == "sqlite":
-        refused_when = f"{guard.asked_when or 'true'} AND ({guard.refused_when})"
+        refused_when = f"({guard.asked_when or 'true'}) AND ({guard.refused_when})"
         return [
             f"CREATE TRIGGER {guard.name} BEFORE {guard.act} ON {guard.table} FOR EACH ROW "
             f"WHEN {refused_when} BEGIN SELECT RAISE(ABORT, '{guard.message}'); END"
