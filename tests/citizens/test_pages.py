@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,15 @@ from django.test.utils import CaptureQueriesContext
 from tests.browser import FIRST_VISIT_BYTES, FIRST_VISIT_REQUESTS, Traffic, faults_of_accessibility
 from tests.citizens.conftest import Served
 from tests.citizens.reading import read_by_keyboard
-from tests.citizens.town import Town
+from tests.citizens.town import Town, build
+from tests.programmes.conftest import SUPERVISOR, Office, officer
+from tests.programmes.test_cycle import prepare, sign
 
 from salur.citizens import claim
+from salur.people import services as people
+from salur.people.models import Correction
+from salur.programmes import selectors, services
+from salur.programmes.models import Decision
 
 PREFIX = {"id": "", "en": "/en"}
 both = pytest.mark.parametrize("language", ["id", "en"])
@@ -81,6 +88,101 @@ def test_both_versions_stand_there_with_their_cause(town: Town) -> None:
     assert "What this changed: from <strong>Entitled</strong> to <strong>Not entitled now</strong>." in page
     assert "visit" not in page  # what the officer wrote as evidence
     assert "text not yet checked" in page
+
+
+def standing(town: Town, unit: Decision, kind: str = "suspended") -> int:
+    return services.standing_set(
+        now=town.office.now, actor=SUPERVISOR, programme="pkh", unit_id=unit.unit_id, region=unit.region, kind=kind,
+        cause="investigation", since=unit.decided_at.date(),
+    )  # fmt: skip
+
+
+def resumed(town: Town, held: int) -> None:
+    services.standing_lift(now=town.office.now, actor=officer(7, "supervisor"), standing_id=held)
+
+
+def due(unit: Decision) -> int:
+    on = unit.decided_at + timedelta(days=1)
+    return selectors.money_due(unit.programme, unit.period, unit.unit_id, on)
+
+
+def told(town: Town, unit: Decision, listed: bool, stopped: bool) -> None:
+    """That page and list of decisions say what is due, and why nothing is."""
+    client = Client(SERVER_NAME="localhost")
+    code, born = town.opens("eligible")
+    assert sent(client, code, born).status_code == 302
+    page = client.get("/en/keputusan/pkh/2026-Q4/").content.decode()
+    entries = client.get("/en/keputusan/").content.decode()
+    money = f"{unit.amount:,}"
+    pays = listed and not stopped
+    assert (due(unit) == unit.amount) == pays
+    assert ("You receive" in page, "It is not paid now." in page) == (pays, not pays)
+    assert (money in entries) == pays
+    assert ("What you receive" in page, "What was worked out" in page) == (pays, not pays)
+    assert ("Nothing is paid for this period until a supplement" in page) == (not listed)
+    assert listed or "Not on the list of decree" in page
+    assert ("This is the one that counts." in page) == listed
+    assert ("Payment is suspended since" in page) == stopped
+
+
+def test_who_was_stopped_when_the_decree_was_signed_reads_that_nothing_is_paid(
+    office: Office, settings_keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SALUR_DEMO", "1")
+    town = build(office, decreed=False)
+    unit = Decision.objects.get(family_id=town.families["eligible"])
+    held = standing(town, unit)
+    prepare(office, town.cycle)
+    sign(office, town.cycle)
+    told(town, unit, listed=False, stopped=True)
+    resumed(town, held)
+    told(town, unit, listed=False, stopped=False)
+    assert selectors.unlisted([unit]) == {unit.id}
+    supplement = office.decided(supplement=True)
+    prepare(office, supplement)
+    sign(office, supplement)
+    told(town, unit, listed=True, stopped=False)
+    again = office.decided(
+        supplement=True
+    )  # a later list does not name it: what was decreed before it counts
+    held = standing(town, unit)
+    prepare(office, again)
+    sign(office, again)
+    resumed(town, held)
+    assert due(unit) == unit.amount
+    page = read(town, "eligible")
+    assert "You receive" in page
+    assert page.count("Not on the list of decree") == 2
+    assert page.count("This is the one that counts.") == 1
+
+
+def test_who_is_stopped_after_the_decree_reads_it_until_it_is_resumed(town: Town) -> None:
+    unit = Decision.objects.get(family_id=town.families["eligible"])
+    told(town, unit, listed=True, stopped=False)
+    held = standing(town, unit)
+    told(town, unit, listed=True, stopped=True)
+    resumed(town, held)
+    told(town, unit, listed=True, stopped=False)
+    assert selectors.unlisted([unit]) == set()
+
+
+def test_what_was_corrected_before_a_list_that_does_not_name_it_does_not_count(
+    office: Office, settings_keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not entitled at first, entitled after a correction, stopped at the signature: the first version was replaced."""
+    monkeypatch.setenv("SALUR_DEMO", "1")
+    town = build(office, decreed=False)
+    first = Decision.objects.get(family_id=town.families["changed"], superseded_by__isnull=True)
+    people.correction_withdraw(
+        actor=officer(6, "people_clerk"), now=office.now, correction_id=Correction.objects.get().id
+    )
+    standing(town, first)
+    prepare(office, town.cycle)
+    sign(office, town.cycle)
+    page = read(town, "changed")
+    assert "Your family is entitled to" in page
+    assert "This is the one that counts." not in page
+    assert page.count("A later version took its place.") == 2
 
 
 @pytest.mark.parametrize(

@@ -50,15 +50,20 @@ def _unit(unit: Unit, page: Page, say: Pieces) -> list[str]:
     person, now = page.person, unit.current
     if now is None:
         return [say.undecreed(person)]
-    out: list[str] = [say.verdict(now.outcome, now.amount, unit.amount_most, page.title, person, page.once)]
+    pays = now.listed and not now.standing
+    out: list[str] = [
+        say.verdict(now.outcome, now.amount, unit.amount_most, page.title, person, page.once, pays)
+    ]
     if unit.differences:
         out.append(say.changed(len(unit.versions), unit.member))
     if now.standing:
         out.append(say.standing(now.standing, now.standing_since))
+    if not now.listed:
+        out.append(say.unlisted(now.signed_at, now.decree))
     if unit.waits:
         out.append(say.waits())
     if unit.got:
-        out.append(say.got(unit.got, person))
+        out.append(say.got(unit.got, person, pays))
     for outcome, reasons in unit.reasons:
         out.append(say.reasons(outcome, person))
         out += map(_reason, reasons)
@@ -66,14 +71,16 @@ def _unit(unit: Unit, page: Page, say: Pieces) -> list[str]:
     out.append(say.to_do(unit.to_do, unit.until, person))
     out.append(say.versions(person, unit.member))
     for place, each in enumerate(unit.versions):
-        counts = place == 0
+        last = place == 0 or unit.versions[place - 1].decree != each.decree  # of its decree
+        counts = each is now and each.listed
         out.append(
             say.version(
-                each.decided_at, each.outcome, each.amount, each.kind, each.signed_at, each.decree, counts
+                each.decided_at, each.outcome, each.amount, each.kind, each.signed_at, each.decree, counts,
+                last and not each.listed,
             )
-        )
+        )  # fmt: skip
         if unit.differences:
-            out.append(say.difference(unit.differences[place], each.kind, counts))
+            out.append(say.difference(unit.differences[place], each.kind, each is now))
         out.append("</li>")
     out.append("</ol>")
     return out

@@ -33,7 +33,7 @@ from salur.core.rules.evaluate import WAITING, Cutoff
 from salur.core.rules.explain import Explanation, Reason, UsedFact
 from salur.programmes import books, periods
 from salur.programmes.bodies import unpacked
-from salur.programmes.selectors import FamilyDecision
+from salur.programmes.selectors import FamilyDecision, that_counts
 
 OBJECTION = Span(working_days=21)
 BIRTH = "birth_date"
@@ -67,7 +67,7 @@ class Unit:
 
     member: int | None  # its number among the members
     born: date | None
-    current: FamilyDecision | None  # the newest that was decreed
+    current: FamilyDecision | None  # the one that counts; where none does, the newest that was decreed
     waits: bool  # a newer one is not decreed yet
     versions: list[FamilyDecision]  # decreed, the newest first
     amount_most: int = 0
@@ -122,8 +122,9 @@ def _unit(rows: list[FamilyDecision], language: str) -> tuple[Unit, Explanation 
     waits = rows[0].signed_at is None
     if not versions:
         return Unit(None, None, None, waits, []), None
-    current, decreed_at = versions[0], versions[0].signed_at
-    explanation = _explained(current)
+    current = that_counts(versions) or versions[0]
+    decreed_at, explained = current.signed_at, [_explained(row) for row in versions]
+    explanation = explained[versions.index(current)]
     words, decision = Words(language), explanation.decision
     own = explanation.scope.own
     unit = Unit(
@@ -132,7 +133,7 @@ def _unit(rows: list[FamilyDecision], language: str) -> tuple[Unit, Explanation 
         current, waits, versions, decision.amount_most, _got(explanation.explainer, decision.counts, language),
         _reasons(explanation, words) if explanation.case.found else (),
         tuple(to_do(explanation, words)), objection_until(decreed_at) if decreed_at else None,
-        changes.versions([explanation, *map(_explained, versions[1:])], words) if versions[1:] else (),
+        changes.versions(explained, words) if versions[1:] else (),
     )  # fmt: skip
     return unit, explanation
 

@@ -24,7 +24,7 @@ from salur.people import keys
 from salur.people.protect import KeysError
 from salur.people.selectors import family_members
 from salur.programmes import claims, services
-from salur.programmes.selectors import FamilyDecision, family_decisions
+from salur.programmes.selectors import FamilyDecision, family_decisions, that_counts
 from salur.web import pieces, views
 from salur.web.views import unsigned
 from salur.web.words import gettext as _
@@ -106,12 +106,12 @@ def decisions(request: HttpRequest) -> HttpResponse:
 
 
 def _newest(rows: list[FamilyDecision]) -> list[FamilyDecision]:
-    """Of each unit the newest decreed decision; none: all of them wait."""
-    units: dict[int, FamilyDecision] = {}
+    """Of each unit the decision that counts, else the newest decreed one; none: all of them wait."""
+    units: dict[int, list[FamilyDecision]] = {}
     for row in rows:
         if row.decreed:
-            units.setdefault(row.unit_id, row)
-    return list(units.values())
+            units.setdefault(row.unit_id, []).append(row)
+    return [that_counts(versions) or versions[0] for versions in units.values()]
 
 
 @unsigned

@@ -83,6 +83,7 @@ def _shown(request: HttpRequest, row: Decision, errors: Errors) -> HttpResponse:
         request, "unit", errors=errors, status=422 if errors else 200, decision=row, title=title_of(row.cycle),
         history=history, reviews=reviews, standings=standings, events=events, words=words, blind=blind,
         names=officer_names(people), place=place(row.village or row.region), sent=request.POST,
+        unlisted=selectors.unlisted(history),
         wrong=dict(errors), titles={each.id: title_of(each.cycle) for each in history},
         stops=may(actor, "programmes.standing_set", [row.region]) and not any(s.lifted_at is None for s in standings),
         lifts=may(actor, "programmes.standing_lift", [row.region]), actor_ref=actor.ref,

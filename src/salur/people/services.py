@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -41,7 +42,6 @@ from salur.people.protect import KINDS, Keys, Kind, plain
 Progress = Callable[[int, int], None]
 ROTATE_ROWS = 5_000
 MARK_BYTES = 8
-OWN_CYCLE = "Who opened a cycle leaves it to others to confirm or take back what changes its decisions."
 
 
 # ---- persons and families ------------------------------------------------------------------------------------
@@ -312,7 +312,7 @@ def correction_confirm(*, actor: Actor, now: datetime, correction_id: int) -> No
         raise InputError.of("This was confirmed already.")
     _another(actor, row.made_by)
     row.confirmed_by, row.confirmed_at = actor.ref, now
-    with refusing(OWN_CYCLE):
+    with _not_the_opener():
         row.save(update_fields=["confirmed_by", "confirmed_at"])
     detail = {"correction": row.id, "fact": row.fact}
     _event(actor, now, "people.correction_confirmed", f"{row.kind}:{row.subject_id}", row.case, detail)
@@ -331,7 +331,7 @@ def correction_withdraw(*, actor: Actor, now: datetime, correction_id: int) -> N
     if row.replaced_by.exclude(confirmed_by="").filter(withdrawn_by="").exists():
         raise InputError.of("Another correction has replaced this one. Take that one back.")
     row.withdrawn_by, row.withdrawn_at = actor.ref, now
-    with refusing(OWN_CYCLE):
+    with _not_the_opener():
         row.save(update_fields=["withdrawn_by", "withdrawn_at"])
     detail = {"correction": row.id, "fact": row.fact, "counted": bool(row.confirmed_by)}
     _event(actor, now, "people.correction_withdrawn", f"{row.kind}:{row.subject_id}", row.case, detail)
@@ -475,6 +475,12 @@ def _correction(id_: int) -> Correction:
 def _another(actor: Actor, first: str) -> None:
     if actor.ref == first:
         raise Refused.of("Another officer must confirm what you have written.")
+
+
+def _not_the_opener() -> AbstractContextManager[None]:
+    return refusing(
+        "Who opened a cycle leaves it to others to confirm or take back what changes its decisions."
+    )
 
 
 def _place(region: str, village: str) -> None:

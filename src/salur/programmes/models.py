@@ -348,6 +348,7 @@ class Standing(models.Model):
                 name="standing_lifted_by_another",
             ),
         ]
+        indexes = [models.Index(fields=["unit_id", "programme"], name="standing_of_unit")]
 
     def __str__(self) -> str:
         return f"{self.programme} unit {self.unit_id} {self.kind}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -285,6 +285,7 @@ class FamilyDecision(NamedTuple):
     standing: str  # "stopped", "suspended" or empty
     standing_cause: str
     standing_since: date | None
+    listed: bool  # its decree is signed and speaks of it: not so of an eligible unit that was stopped at that moment
     body: bytes | None
     case_sha256: bytes | None
 
@@ -301,7 +302,9 @@ class FamilyDecision(NamedTuple):
 _FAMILY_DECISIONS = """
 SELECT d.programme, d.period, d.unit_id, d.n, d.outcome, d.amount, d.cause, d.decided_at, c.state, c.reference_date,
        v.sha256, v.facts_sha256, coalesce(e.number, ''), e.signed_at, coalesce(s.kind, ''), coalesce(s.cause, ''),
-       s.since, {body}
+       s.since, e.signed_at IS NOT NULL AND (d.outcome <> 'eligible' OR NOT EXISTS (
+           SELECT 1 FROM programmes_standing t WHERE t.unit_id = d.unit_id AND t.programme = d.programme
+           AND t.set_at <= e.signed_at AND (t.lifted_at IS NULL OR t.lifted_at > e.signed_at))), {body}
 FROM programmes_decision d
 JOIN programmes_cycle c ON c.id = d.cycle_id AND c.state <> 'cancelled'
 JOIN programmes_rulebookversion v ON v.id = c.version_id
@@ -323,6 +326,18 @@ def family_decisions(family_id: int, programme: str = "", period: str = "") -> l
     period. One query."""
     query, parameters = (_ONE, [family_id, programme, period]) if programme else (_ALL, [family_id])
     return [FamilyDecision._make(_in_utc(row)) for row in fetch_of_family(family_id, query, parameters)]
+
+
+def that_counts(versions: Sequence[FamilyDecision]) -> FamilyDecision | None:
+    """Of the versions for one unit, the newest first, the one that says what is due (as `money_due`): the last of the
+    latest decree that speaks of the unit."""
+    seen: set[str] = set()
+    for row in versions:
+        if row.decreed and row.decree not in seen:
+            seen.add(row.decree)
+            if row.listed:
+                return row
+    return None
 
 
 _DECIDED_AT, _SIGNED_AT = map(FamilyDecision._fields.index, ("decided_at", "signed_at"))
@@ -391,6 +406,17 @@ def cycles_under_review_of(families: Sequence[int]) -> list[int]:
 def standings(programme: str, unit_id: int) -> list[Standing]:
     """Whenever a unit was stopped or suspended in a programme, the latest first."""
     return list(Standing.objects.filter(programme=programme, unit_id=unit_id).order_by("-id"))
+
+
+def unlisted(decisions: Iterable[Decision]) -> set[int]:
+    """The ids of those that a signed decree does not list because their unit was stopped at that moment."""
+    signed = OuterRef("cycle__decree__signed_at")
+    stopped = Standing.objects.filter(
+        Q(lifted_at__isnull=True) | Q(lifted_at__gt=signed),
+        programme=OuterRef("programme"), unit_id=OuterRef("unit_id"), set_at__lte=signed,
+    )  # fmt: skip
+    found = Decision.objects.filter(Exists(stopped), id__in=[row.id for row in decisions], outcome="eligible")
+    return set(found.filter(cycle__decree__signed_at__isnull=False).values_list("id", flat=True))
 
 
 def standing(standing_id: int) -> Standing | None:
