@@ -391,6 +391,7 @@ def review_and_correct(walk: Walk, family: int) -> None:
     assert NAMES[0] in walk.get("reviewer", review).content.decode()
     correct = reverse("officers:correct", args=[decision]) + f"?fact=family:{family}.decile"
     right = {"value": "1", "since-day": "1", "since-month": "9", "since-year": "2026", "source": "dtsen"}
+    right |= {"kind": "home_visit"}
     walk.get("reviewer", correct)
     walk.everything("reviewer", [correct])  # before it is there: the evidence is refused with a number
     assert not Correction.objects.exists()

@@ -84,7 +84,7 @@ def test_both_versions_stand_there_with_their_cause(town: Town) -> None:
     assert "Decided with all families of the list." in page
     assert "Welfare decile: before <strong>" in page
     assert "</strong>, now <strong>9</strong>." in page
-    assert "One officer saw the evidence and a second one agreed." in page
+    assert "An officer saw the family card; a second one agreed. On record since" in page
     assert "What this changed: from <strong>Entitled</strong> to <strong>Not entitled now</strong>." in page
     assert "visit" not in page  # what the officer wrote as evidence
     assert "text not yet checked" in page
@@ -183,6 +183,21 @@ def test_what_was_corrected_before_a_list_that_does_not_name_it_does_not_count(
     assert "Your family is entitled to" in page
     assert "This is the one that counts." not in page
     assert page.count("A later version took its place.") == 2
+
+
+def test_a_correction_that_was_taken_back_names_no_evidence(
+    office: Office, settings_keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SALUR_DEMO", "1")
+    town = build(office, decreed=False)
+    clerk, made = officer(6, "people_clerk"), Correction.objects.get().id
+    people.correction_withdraw(actor=clerk, now=office.now, correction_id=made)
+    prepare(office, town.cycle)
+    sign(office, town.cycle)
+    page = read(town, "changed")
+    assert page.index("A correction of before was taken back.") < page.index(
+        "An officer saw the family card;"
+    )
 
 
 @pytest.mark.parametrize(

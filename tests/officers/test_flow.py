@@ -78,6 +78,9 @@ def reviewed(site: Site, page: Any, cycle: str, decision: int) -> None:
     looked_at(page, "correct")
     write(page, "[name=value]", "1")
     write_day(page, "since", "2026-09-01")
+    tab_to(page, "[name=kind]")
+    page.keyboard.press("k")  # Kunjungan ke rumah
+    page.keyboard.press("u")
     write(page, "[name=evidence]", "Rumah dikunjungi, lantai tanah")
     press(page, "main button")
     page.wait_for_selector("#finding")
@@ -130,9 +133,11 @@ def signed(site: Site, page: Any, cycle: str) -> None:
 def read(site: Site, browser: Any, code: str, born: str) -> None:
     """Without scripts, on a narrow screen, in both languages."""
     said = {
-        "": ["berhak menerima", "koreksi data", "Seorang petugas melihat buktinya", "semula 5, sekarang 1.",
+        "": ["berhak menerima", "koreksi data", "Petugas berkunjung ke rumah",
+             "semula 5, sekarang 1.",
              "dari Belum berhak menjadi Berhak.", "Belum berhak.", "Waktu itu belum terpenuhi"],
-        "/en": ["is entitled to", "data were corrected", "One officer saw the evidence", "before 5, now 1.",
+        "/en": ["is entitled to", "data were corrected", "An officer visited the home",
+                "before 5, now 1.",
                 "from Not entitled now to Entitled.", "Not entitled now.", "At that time not met"],
     }  # fmt: skip
     for prefix, words in said.items():

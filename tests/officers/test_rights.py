@@ -127,7 +127,7 @@ def test_a_confirmed_correction_asks_for_its_family_alone_to_be_decided_again(of
     reviewer.post(address("review", decision=decision.id), {"judgement": "entitled"})
     fact = f"?fact=family:{decision.family_id}.decile"
     sent = {"value": "1", "since-day": "1", "since-month": "9", "since-year": "2026", "source": "dtsen"}
-    sent["evidence"] = "visit"
+    sent |= {"kind": "home_visit", "evidence": "visit"}
     assert reviewer.post(address("correct", decision=decision.id) + fact, sent).status_code == 302
     from salur.people.models import Correction
 

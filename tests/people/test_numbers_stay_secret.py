@@ -102,7 +102,7 @@ def _use_every_service(folder: Path) -> str:
     services.membership_begin(**clerk, person_id=person, family_id=family, since=TODAY)
     correction: dict[str, Any] = {
         "subject": f"family:{family}", "fact": "decile", "value": 2, "valid_from": TODAY, "source": "dtsen",
-        "catalogue": facts(), "evidence": "Visit", "case": "case:5",
+        "catalogue": facts(), "evidence_kind": "home_visit", "evidence": "Visit", "case": "case:5",
     }  # fmt: skip
     row = services.correction_make(**clerk, **correction)
     services.correction_confirm(actor=REVIEWER, now=NOW, correction_id=row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -41,7 +41,8 @@ def events() -> list[tuple[str, str, str]]:
 def correct(subject: str, value: Any = 2, **more: Any) -> int:
     given: dict[str, Any] = {
         "actor": CLERK, "now": NOW, "catalogue": facts(), "subject": subject, "fact": "decile", "value": value,
-        "valid_from": TODAY, "source": "dtsen", "evidence": "Visit of case:5", "case": "case:5",
+        "valid_from": TODAY, "source": "dtsen", "evidence_kind": "home_visit",
+        "evidence": "Visit of case:5", "case": "case:5",
     }  # fmt: skip
     return services.correction_make(**given | more)
 
@@ -315,6 +316,8 @@ def test_what_two_made_a_third_takes_back() -> None:
         ({"value": "2"}, "from 1 to 10"),
         ({"source": "hearsay"}, "not a register"),
         ({"evidence": " "}, "The evidence"),
+        ({"evidence_kind": "hearsay"}, "Choose what was seen: one of identity_card, family_card"),
+        ({"evidence_kind": "home_visit", "now": datetime(2025, 12, 31, tzinfo=UTC)}, "Choose what was seen"),
         ({"evidence": "NIK 3510 0141 0580 9001 seen"}, "Leave NIK"),
         ({"case": "phone 081234567890"}, "A reference"),
         ({"subject": "family:77"}, "There is no family:77"),

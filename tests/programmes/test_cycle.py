@@ -80,7 +80,8 @@ def correct(
     catalogue = books.catalogue(RulebookVersion.objects.latest("id").id)
     made = people.correction_make(
         actor=by[0], now=office.now, catalogue=catalogue, subject=subject, fact=fact, value=value,
-        valid_from=office.population.reference_date, source=next(iter(catalogue.registers)), evidence="visit",
+        valid_from=office.population.reference_date, source=next(iter(catalogue.registers)),
+        evidence_kind="family_card", evidence="visit",
     )  # fmt: skip
     people.correction_confirm(actor=by[1], now=office.now, correction_id=made)
     return made

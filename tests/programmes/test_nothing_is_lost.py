@@ -228,7 +228,7 @@ def proposed(office: Office, subject: str, valid_from: date | None = None) -> in
     return people.correction_make(
         actor=REVIEWERS[0], now=office.now, catalogue=catalogue, subject=subject, fact=fact,
         value=9 if fact == "decile" else None, valid_from=valid_from or office.population.reference_date,
-        source=next(iter(catalogue.registers)), evidence="visit",
+        source=next(iter(catalogue.registers)), evidence_kind="home_visit", evidence="visit",
     )  # fmt: skip
 
 

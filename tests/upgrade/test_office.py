@@ -22,6 +22,7 @@ REFUSED = {
     "DELETE FROM journal_seal": "never changed or deleted",
     "DELETE FROM access_readlog": "never changed nor deleted",
     "UPDATE people_correction SET value = '1'": "correction_stays",
+    "UPDATE people_correction SET evidence_kind = 'other'": "correction_stays",
     "INSERT INTO people_membership (person_id, family_id, since, region)"
     " SELECT person_id, family_id, since, region FROM people_membership": "membership_periods_overlap",
     "INSERT INTO programmes_duty (cycle_id, officer, duty, since)"
@@ -83,6 +84,10 @@ def test_a_family_opens_its_old_decision_and_numbers_open_with_the_keys(upgraded
         page = client.get("/keputusan/pkh/2026-Q4/")
         assert page.status_code == 200
         assert all(sentence in page.content.decode() for sentence in said), kind
+    # Which kind of evidence it was is not known of a correction that is older than the list of kinds.
+    assert (
+        "Seorang petugas melihat buktinya dan petugas kedua menyetujuinya. Tercatat" in page.content.decode()
+    )
 
 
 def test_pages_answer(upgraded: Place) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from salur.core.rules.aloud import Words
 from salur.core.rules.changes import FAMILY
 from salur.core.rules.explain import Explanation, UsedFact
+from salur.people.evidence import kinds
+from salur.people.selectors import evidence_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class Changed:
     now: str
     register: str
     seen_on: date | None  # when officers knew it
+    evidence: str  # the sentence about what they saw; empty: an old correction that does not say it
+    taken_back: bool = False  # no correction any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +42,32 @@ class Version:
     before: Outcome | None  # of the version before
 
 
-def versions(explanations: Sequence[Explanation], words: Words) -> tuple[Version, ...]:
-    """Of each version, the newest first."""
+Evidence = Mapping[tuple[str, int, str], str]  # kind, id and fact of what is corrected → the kind of evidence
+
+
+def versions(
+    explanations: Sequence[Explanation], causes: Sequence[str], words: Words
+) -> tuple[Version, ...]:  # fmt: skip
+    """Of each version, the newest first, with what its decision names as its cause."""
     before = [*explanations[1:], None]
     return tuple(
         Version(
-            _changed(old, now, words) if old else (), _open(now, words), _outcome(now),
+            _changed(old, now, _evidence(cause), words) if old else (), _open(now, words), _outcome(now),
             _outcome(old) if old else None,
         )
-        for now, old in zip(explanations, before, strict=True)
+        for now, old, cause in zip(explanations, before, causes, strict=True)
     )  # fmt: skip
+
+
+def _evidence(cause: str) -> Evidence | None:
+    """Of the corrections that a cause names ("correction:12,15"); None: it may not name all, or is another cause.
+
+    A long list of them ends in dots, perhaps in the middle of a number.
+    """
+    kind, _, numbers = cause.partition(":")
+    if kind != "correction" or numbers.endswith("…"):
+        return None
+    return evidence_of(int(number) for number in numbers.split(",") if number.isdecimal())
 
 
 def _outcome(explanation: Explanation) -> Outcome:
@@ -60,7 +80,9 @@ def _open(explanation: Explanation, words: Words) -> tuple[str, ...]:
     return tuple(criterion.says[words.language] for bit, criterion in criteria if missing >> bit & 1)
 
 
-def _changed(before: Explanation, now: Explanation, words: Words) -> tuple[Changed, ...]:
+def _changed(
+    before: Explanation, now: Explanation, seen: Evidence | None, words: Words
+) -> tuple[Changed, ...]:
     registers = now.plan.rulebook.catalogue.registers
     found = []
     for old, new in _pairs(before, now):
@@ -69,7 +91,14 @@ def _changed(before: Explanation, now: Explanation, words: Words) -> tuple[Chang
         whose = "" if new.place == FAMILY else f" ({words.say('fact', 'member', id=new.place + 1)})"
         register = registers[new.source].title[words.language] if new.source in registers else new.source
         label = new.fact.label[words.language] + whose
-        found.append(Changed(label, _value(old, words), _value(new, words), register, new.as_of))
+        subject = ("family", now.case.family_id) if new.place == FAMILY else ("person", new.person_id or 0)
+        kind = seen.get((*subject, new.fact.name)) if seen is not None else ""
+        found.append(
+            Changed(
+                label, _value(old, words), _value(new, words), register, new.as_of,
+                kinds()[kind].says[words.language] if kind else "", kind is None,
+            )
+        )  # fmt: skip
     return tuple(found)
 
 

@@ -133,7 +133,7 @@ def _unit(rows: list[FamilyDecision], language: str) -> tuple[Unit, Explanation 
         current, waits, versions, decision.amount_most, _got(explanation.explainer, decision.counts, language),
         _reasons(explanation, words) if explanation.case.found else (),
         tuple(to_do(explanation, words)), objection_until(decreed_at) if decreed_at else None,
-        changes.versions(explained, words) if versions[1:] else (),
+        changes.versions(explained, [row.cause for row in versions], words) if versions[1:] else (),
     )  # fmt: skip
     return unit, explanation
 

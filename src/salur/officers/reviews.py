@@ -32,6 +32,7 @@ from salur.officers.pages import (
     show,
     trying,
 )
+from salur.people import evidence as people_evidence
 from salur.people import selectors as people
 from salur.people import services as people_services
 from salur.people.models import Correction
@@ -183,6 +184,7 @@ def correct(request: HttpRequest, decision: int) -> HttpResponse:
         raise Http404
     line, whose = found[wanted]
     sent = request.POST
+    kinds = [(kind.name, kind.title[language()]) for kind in people_evidence.choices(timezone.localdate(now))]
     if request.method == "POST":
         value, since = None, day_from(request, "since", errors)
         if sent.get("unknown") != "yes":
@@ -192,6 +194,8 @@ def correct(request: HttpRequest, decision: int) -> HttpResponse:
                     errors.append((_value_id(line), _("Give the right value, or say that it is not known.")))
             except ValueError:
                 errors.append((_value_id(line), _("This is no value of {fact}.", fact=line.label)))
+        if sent.get("kind", "") not in [kind for kind, _title in kinds]:
+            errors.append(("kind", _("Choose what you saw.")))
         if not sent.get("evidence", "").strip():
             errors.append(("evidence", _("Say what you saw or who told you.")))
         if since is not None and not errors:
@@ -199,7 +203,8 @@ def correct(request: HttpRequest, decision: int) -> HttpResponse:
                 people_services.correction_make(
                     actor=actor, now=now, catalogue=books.catalogue(row.cycle.version_id), subject=line.subject,
                     fact=line.fact.name, value=value, valid_from=since, source=sent.get("source", ""),
-                    evidence=sent["evidence"], case=f"decision:{row.id}", replaces=_replaced(line, actor),
+                    evidence_kind=sent["kind"], evidence=sent["evidence"], case=f"decision:{row.id}",
+                    replaces=_replaced(line, actor),
                 )  # fmt: skip
                 return redirect(reverse("officers:review", args=[row.id]) + "#finding")
     registers = books.catalogue(row.cycle.version_id).registers
@@ -208,6 +213,7 @@ def correct(request: HttpRequest, decision: int) -> HttpResponse:
         choices=evidence.choices(line.fact), value_text=_value_text(request, line), sent=sent,
         registers=[(id_, register.title[language()]) for id_, register in registers.items()],
         source=sent.get("source") or line.fact.register.id, wrong=dict(errors), reference=row.cycle.reference_date,
+        kinds=kinds,
     )  # fmt: skip
 
 
@@ -307,6 +313,7 @@ def correction(request: HttpRequest, correction: int) -> HttpResponse:
     return show(
         request, "correction", errors=errors, status=422 if errors else 200, row=row, own=row.made_by == actor.ref,
         place=place(row.region), shown=_shown(row), person=_name(row, regions),
+        kind=people_evidence.kinds()[row.evidence_kind].title[language()] if row.evidence_kind else "",
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """What the database holds that Django's constraints cannot say, for SQLite and for PostgreSQL.
 
 - Periods of one person's memberships do not overlap.
-- A correction is inserted open, confirmed at most once, withdrawn at most once, never otherwise changed, never deleted;
-  one that replaces another is about the same fact of the same subject.
+- A correction is inserted open and with a kind of evidence, confirmed at most once, withdrawn at most once, never
+  otherwise changed, never deleted; one that replaces another is about the same fact of the same subject.
 - What carries the region of a person or family (numbers, corrections, same_as) follows when it changes.
 - Ids made here begin at FIRST_MINTED.
 - The beginning of a name is found by an index.
@@ -23,8 +23,8 @@ _FIXED = (
 )  # fmt: skip
 
 
-def _row(prefix: str) -> str:
-    return "(" + ", ".join(f'{prefix}."{column}"' for column in _FIXED) + ")"
+def _row(prefix: str, columns: tuple[str, ...]) -> str:
+    return "(" + ", ".join(f'{prefix}."{column}"' for column in columns) + ")"
 
 
 _BAD_CHANGE = """
@@ -39,6 +39,18 @@ _BAD_BEGINNING = """
         SELECT 1 FROM people_correction r WHERE r.id = NEW.replaces_id AND r.kind = NEW.kind
         AND r.subject_id = NEW.subject_id AND r.fact = NEW.fact))
 """
+
+
+def _bad_change(differs: str, kinds: bool) -> str:
+    """`kinds`: whether there is the column `evidence_kind` already."""
+    columns = (*_FIXED, "evidence_kind") if kinds else _FIXED
+    return _BAD_CHANGE.format(new=_row("NEW", columns), old=_row("OLD", columns), differs=differs)
+
+
+def _bad_beginning(kinds: bool) -> str:
+    return _BAD_BEGINNING + (" OR coalesce(NEW.evidence_kind, '') = ''" if kinds else "")
+
+
 _OVERLAPS = """
     SELECT 1 FROM people_membership m WHERE m.person_id = NEW.person_id AND m.id <> NEW.id
     AND (m.until IS NULL OR m.until > NEW.since) AND (NEW.until IS NULL OR NEW.until > m.since)
@@ -56,11 +68,6 @@ _SQLITE = [
         "BEGIN SELECT RAISE(ABORT, 'membership_periods_overlap'); END"
         for when, event in (("insert", "INSERT"), ("update", "UPDATE"))
     ),
-    f"CREATE TRIGGER people_correction_begins BEFORE INSERT ON people_correction WHEN {_BAD_BEGINNING} "
-    "BEGIN SELECT RAISE(ABORT, 'correction_begins_open'); END",
-    "CREATE TRIGGER people_correction_stays BEFORE UPDATE ON people_correction "
-    f"WHEN {_BAD_CHANGE.format(new=_row('NEW'), old=_row('OLD'), differs='IS NOT')} "
-    "BEGIN SELECT RAISE(ABORT, 'correction_stays'); END",
     "CREATE TRIGGER people_correction_is_kept BEFORE DELETE ON people_correction "
     "BEGIN SELECT RAISE(ABORT, 'correction_is_kept'); END",
     *(
@@ -80,6 +87,18 @@ _SQLITE = [
     # LIKE is without regard to case there, and can use only such an index.
     "CREATE INDEX people_person_by_name ON people_person (region, name COLLATE NOCASE)",
 ]
+
+
+def _sqlite(kinds: bool) -> list[str]:
+    return [
+        *_SQLITE,
+        f"CREATE TRIGGER people_correction_begins BEFORE INSERT ON people_correction WHEN {_bad_beginning(kinds)} "
+        "BEGIN SELECT RAISE(ABORT, 'correction_begins_open'); END",
+        "CREATE TRIGGER people_correction_stays BEFORE UPDATE ON people_correction "
+        f"WHEN {_bad_change('IS NOT', kinds)} BEGIN SELECT RAISE(ABORT, 'correction_stays'); END",
+    ]
+
+
 _SQLITE_REMOVE = [
     *(
         f"DROP TRIGGER IF EXISTS people_{name}"
@@ -95,24 +114,30 @@ _REFUSE = "RAISE EXCEPTION '{name}' USING ERRCODE = 'integrity_constraint_violat
 
 
 def _function(name: str, body: str) -> str:
-    return f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$"
+    return f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$"
+
+
+def _judges_corrections(kinds: bool) -> list[str]:
+    return [
+        _function(
+            "people_correction_begins",
+            f"IF {_bad_beginning(kinds)} THEN {_REFUSE.format(name='correction_begins_open')} END IF;",
+        ),
+        _function(
+            "people_correction_stays",
+            f"IF {_bad_change('IS DISTINCT FROM', kinds)} "
+            f"THEN {_REFUSE.format(name='correction_stays')} END IF;",
+        ),
+    ]
 
 
 _POSTGRES = [
     "CREATE EXTENSION IF NOT EXISTS btree_gist",
     "ALTER TABLE people_membership ADD CONSTRAINT membership_periods_overlap "
     "EXCLUDE USING gist (person_id WITH =, daterange(since, until) WITH &&)",
-    _function(
-        "people_correction_begins",
-        f"IF {_BAD_BEGINNING} THEN {_REFUSE.format(name='correction_begins_open')} END IF;",
-    ),
+    *_judges_corrections(False),
     "CREATE TRIGGER people_correction_begins BEFORE INSERT ON people_correction "
     "FOR EACH ROW EXECUTE FUNCTION people_correction_begins()",
-    _function(
-        "people_correction_stays",
-        f"IF {_BAD_CHANGE.format(new=_row('NEW'), old=_row('OLD'), differs='IS DISTINCT FROM')} "
-        f"THEN {_REFUSE.format(name='correction_stays')} END IF;",
-    ),
     "CREATE TRIGGER people_correction_stays BEFORE UPDATE ON people_correction "
     "FOR EACH ROW EXECUTE FUNCTION people_correction_stays()",
     _function("people_correction_is_kept", _REFUSE.format(name="correction_is_kept")),
@@ -150,7 +175,7 @@ _POSTGRES_REMOVE = [
 def install(_apps: Any, schema_editor: Any) -> None:
     """For `migrations.RunPython`."""
     if schema_editor.connection.vendor == "sqlite":
-        _run(schema_editor, [*_SQLITE_REMOVE, *_SQLITE])
+        _run(schema_editor, [*_SQLITE_REMOVE, *_sqlite(_knows_kinds(schema_editor))])
     else:
         _run(schema_editor, _POSTGRES)
 
@@ -169,6 +194,29 @@ def put_back(apps: Any, schema_editor: Any) -> None:
     """After it."""
     if schema_editor.connection.vendor == "sqlite":
         install(apps, schema_editor)
+
+
+def with_evidence_kind(_apps: Any, schema_editor: Any) -> None:
+    """Once corrections have the column `evidence_kind`: a new one says it, and it is never changed."""
+    _judge(schema_editor, True)
+
+
+def without_evidence_kind(_apps: Any, schema_editor: Any) -> None:
+    _judge(schema_editor, False)
+
+
+def _judge(schema_editor: Any, kinds: bool) -> None:
+    if schema_editor.connection.vendor == "sqlite":
+        _run(schema_editor, [*_SQLITE_REMOVE, *_sqlite(kinds)])
+    else:
+        _run(schema_editor, _judges_corrections(kinds))
+
+
+def _knows_kinds(schema_editor: Any) -> bool:
+    connection = schema_editor.connection
+    with connection.cursor() as cursor:
+        columns = connection.introspection.get_table_description(cursor, "people_correction")
+    return any(column.name == "evidence_kind" for column in columns)
 
 
 def _run(schema_editor: Any, statements: list[str]) -> None:

@@ -218,6 +218,7 @@ class Correction(models.Model):
     valid_from = models.DateField()
     source = models.CharField(max_length=63)  # a register of the fact catalogue
     evidence = models.CharField(max_length=TEXT_LENGTH_MOST)
+    evidence_kind = models.CharField(max_length=63, null=True)  # of evidence.toml; None: older than that list
     case = models.CharField(max_length=REFERENCE_LENGTH_MOST, blank=True)
     replaces = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="replaced_by")
     made_by = models.CharField(max_length=REFERENCE_LENGTH_MOST)

@@ -149,6 +149,20 @@ def corrections_ever(subject: str, *, regions: Regions) -> list[Correction]:
     return list(within(Correction.objects.filter(kind=kind, subject_id=int(id_)), regions).order_by("id"))
 
 
+def evidence_of(ids: Iterable[int]) -> dict[tuple[str, int, str], str]:
+    """What kind of evidence corrections rest on, by kind, id and fact of what they correct; empty: an old one that says
+    none. For the family itself, wherever it lives by now: it says nothing of anybody else."""
+    found: dict[tuple[str, int, str], str] = {}
+    for some in _some(ids):
+        with everywhere():
+            rows = Correction.objects.filter(id__in=some).order_by("id")
+            for kind, subject, fact, evidence in rows.values_list(
+                "kind", "subject_id", "fact", "evidence_kind"
+            ):
+                found[kind, subject, fact] = evidence or ""
+    return found
+
+
 def corrections_of(subjects: Iterable[str], on: date, *, regions: Regions) -> list[Corrected]:
     """What counts on a day: of each fact of each subject the latest confirmed correction, for `overlay`."""
     ids: dict[str, list[int]] = {"person": [], "family": []}

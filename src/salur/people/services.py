@@ -23,6 +23,7 @@ from salur.core.population.catalogue import FORBIDDEN, Catalogue, Value
 from salur.journal.constraints import refusing
 from salur.journal.services import record
 from salur.people import bulk, exported
+from salur.people import evidence as kinds_of_evidence
 from salur.people.bulk import Enrolled, FamilyRow, PersonRow
 from salur.people.models import (
     NAME_LENGTH_MOST,
@@ -261,11 +262,15 @@ def correction_make(
     value: Value | None,
     valid_from: date,
     source: str,
+    evidence_kind: str,
     evidence: str,
     case: str = "",
     replaces: int | None = None,
 ) -> int:
-    """Put a fact of "person:12" or "family:3" right; None: nothing is known. It waits for a second officer."""
+    """Put a fact of "person:12" or "family:3" right; None: nothing is known. It waits for a second officer.
+
+    `evidence_kind` is of `evidence.toml`, and the family reads it; `evidence` tells the second officer more.
+    """
     whom = _subject(subject)
     require(actor, "people.correction_make", whom.region, now=now)
     kind = subject.partition(":")[0]
@@ -278,6 +283,7 @@ def correction_make(
         raise InputError.of("{fact} must be {expected}.", fact=fact, expected=declared.expected)
     if source not in catalogue.registers:
         raise InputError.of("{source} is not a register of the fact catalogue.", source=source)
+    kinds_of_evidence.check(evidence_kind, localdate(now))
     with refusing("A correction replaces an earlier one of the same fact of the same subject."):
         row = Correction.objects.create(
             kind=kind,
@@ -288,6 +294,7 @@ def correction_make(
             valid_from=valid_from,
             source=source,
             evidence=_text(evidence),
+            evidence_kind=evidence_kind,
             case=_reference(case),
             replaces_id=replaces,
             made_by=actor.ref,

@@ -8,6 +8,6 @@ from salur.programmes import guards
 class Migration(migrations.Migration):
     dependencies = [
         ("programmes", "0006_claim_codes_keep_their_keys"),
-        ("people", "0004_same_as_withdrawn"),
+        ("people", "0005_evidence_kind"),
     ]
     operations = [migrations.RunPython(guards.install, migrations.RunPython.noop)]
