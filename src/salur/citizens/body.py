@@ -68,7 +68,7 @@ def _unit(unit: Unit, page: Page, say: Pieces) -> list[str]:
         out.append(say.reasons(outcome, person))
         out += map(_reason, reasons)
         out.append("</ul>")
-    out.append(say.to_do(unit.to_do, unit.until, person))
+    out.append(say.to_do(unit.to_do, unit.until, person, pays))
     out.append(say.versions(person, unit.member))
     for place, each in enumerate(unit.versions):
         last = place == 0 or unit.versions[place - 1].decree != each.decree  # of its decree
