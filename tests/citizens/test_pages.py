@@ -121,7 +121,10 @@ def told(town: Town, unit: Decision, listed: bool, stopped: bool) -> None:
     assert ("What you receive" in page, "What was worked out" in page) == (pays, not pays)
     assert ("Nothing is paid for this period until a supplement" in page) == (not listed)
     assert listed or "Not on the list of decree" in page
-    assert ("There is nothing to do now." in page, "Ask at the village office why" in page) == (pays, not pays)
+    assert ("There is nothing to do now." in page, "Ask at the village office why" in page) == (
+        pays,
+        not pays,
+    )
     assert ("This is the one that counts." in page) == listed
     assert ("Payment is suspended since" in page) == stopped
 
