@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 from tests.browser import press, tab_to, write_day
@@ -19,7 +20,7 @@ from tests.officers.conftest import Site
 from tests.officers.looking import looked_at, with_passkey, without_scripts
 from tests.officers.site import BACKEND, staff
 from tests.programmes.conftest import NOW, Office, population  # noqa: F401
-from tests.programmes.test_drafts import HIGHEST
+from tests.programmes.test_drafts import HIGHEST, NEW
 
 from salur.access.models import Officer
 from salur.access.policy import SYSTEM
@@ -271,3 +272,35 @@ def test_a_draft_is_written_compared_simulated_and_put_in_force_by_the_keyboard(
         other.locator("section.card", has_text="1 Januari 2027").locator("button").click()
     other.goto(site.address + "/petugas/aturan/program/pkh/")
     assert "Indra Wibowo" in other.locator("main").inner_text()
+
+
+def test_a_new_programme_is_begun_from_a_pasted_text_or_a_file(enter: Enter) -> None:
+    rule, rule2 = enter("editor"), enter("editor2")
+    begin_at = "/en/petugas/aturan/rancangan/"
+    answer = rule.post(begin_at, {"do": "new", "text": "format = 1"})
+    assert (answer.status_code, "names its programme by a line" in told(answer)) == (422, True)
+    assert rule.post(begin_at, {"do": "new", "text": 'format = 1\nid = "kelas-desa"'}).status_code == 302
+    page = told(rule.get(address()))
+    assert "Faults:" in page
+    assert "Put it in force" not in page
+    assert save(rule, NEW, 1).status_code == 302
+    page = told(rule.get(address()))
+    assert "A new programme: there is no version to compare and simulate it with." in page
+    assert "Put it in force" in page
+    assert rule.get(address("banding/")).status_code == 404
+    assert "kelas-desa" in told(rule2.get(address()))
+    assert rule.get(address("ajukan/")).status_code == 200
+    since = {"since-day": "1", "since-month": "1", "since-year": "2026", "seen": "2"}
+    assert rule.post(address("ajukan/"), since).status_code == 302
+    for where in ("/en/petugas/aturan/", "/en/petugas/aturan/program/kelas-desa/"):
+        assert (
+            f'href="/en/petugas/aturan/rancangan/{Draft.objects.latest("id").id}/"'
+            in rule.get(where).content.decode()
+        )
+    other = NEW.replace("kelas-desa", "kelas-kota")
+    file = SimpleUploadedFile("kelas-kota.toml", other.encode())
+    assert rule.post(begin_at, {"do": "new", "text": "", "file": file}).status_code == 302
+    assert text_of() == other
+    broken = SimpleUploadedFile("kelas.toml", b"\xff\xfe")
+    answer = rule.post(begin_at, {"do": "new", "text": "", "file": broken})
+    assert (answer.status_code, "must be text in UTF-8" in told(answer)) == (422, True)

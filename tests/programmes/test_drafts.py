@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from tests.programmes.conftest import BOOKS, EDITORS, NOW, REVIEWERS, SUPERVISOR, Office
+from tests.programmes.conftest import BOOKS, EDITORS, NOW, OPENER, REVIEWERS, SUPERVISOR, Office
 
 from salur.access.policy import SYSTEM, Refused
 from salur.core import rules
@@ -21,7 +21,7 @@ from salur.journal import jobs
 from salur.journal import services as journal
 from salur.journal.models import Event, Job
 from salur.programmes import books, drafts, selectors, services
-from salur.programmes.models import Draft, DraftRevision, DraftRun, RulebookVersion
+from salur.programmes.models import Draft, DraftCatalogue, DraftRevision, DraftRun, RulebookVersion
 
 HIGHEST = 'value = 4, basis = "desil-2025"'
 ONE, TWO = EDITORS
@@ -337,3 +337,79 @@ def test_two_people_put_a_draft_in_force_and_the_version_knows_where_it_came_fro
     assert selectors.version_in_force("pkh", date(2026, 12, 31)) == draft.base_id
     with pytest.raises(InputError, match="This draft has ended"):
         save(draft, 6)
+
+
+# ---- a programme that has no version ---------------------------------------------------------------------------
+
+NEW = (BOOKS / "digital-talent.toml").read_text("utf-8").replace('"digital-talent"', '"kelas-desa"', 1)
+FACTS = (BOOKS / "facts.toml").read_bytes()
+
+
+def begun(text: str = NEW, actor: Any = ONE) -> Draft:
+    found = drafts.draft(services.draft_begin_new(now=NOW, actor=actor, text=text, facts_raw=FACTS))
+    assert found is not None
+    return found
+
+
+def test_a_new_programme_begins_as_a_draft_and_two_people_put_it_in_force(office: Office) -> None:
+    draft = begun(NEW.replace("require ", "requires ", 1))
+    assert (
+        drafts.checked(last(draft)).faults[0].line > 0
+    )  # a text with faults is kept, and told with its line
+
+    def hand_in() -> int:
+        return services.draft_submit(
+            now=NOW, actor=ONE, draft_id=draft.id, seen=last(draft).n, in_force_from=date(2026, 1, 1)
+        )
+
+    with pytest.raises(InputError, match="has faults"):
+        hand_in()
+    services.draft_save(
+        now=NOW, actor=TWO, draft_id=draft.id, text=NEW.replace("kelas-desa", "kelas-kota"), seen=1
+    )
+    assert 'keeps id = "kelas-desa"' in drafts.checked(last(draft)).faults[0].sentence(str)
+    services.draft_save(now=NOW, actor=TWO, draft_id=draft.id, text=NEW, seen=2)
+    version = hand_in()
+    row = RulebookVersion.objects.get(id=version)
+    assert (row.programme, bytes(row.raw), bytes(row.facts_raw)) == ("kelas-desa", NEW.encode(), FACTS)
+    assert selectors.version_in_force("kelas-desa", date(2026, 12, 1)) is None
+    with pytest.raises(InputError, match="somebody else must"):
+        services.rulebook_approve(now=NOW, actor=ONE, version_id=version)
+    services.rulebook_approve(now=NOW, actor=TWO, version_id=version)
+    assert selectors.version_in_force("kelas-desa", date(2026, 12, 1)) == version
+    assert drafts.drafts_of([version]) == {version: draft}
+    with pytest.raises(InputError, match="has a version already"):
+        begun()
+    assert services.cycle_open(
+        now=office.now, actor=OPENER, version_id=version, period="2026", regions=["35.10"],
+        population=office.population,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "names its programme"),
+        ('format = 1\n[[basis]]\nid = "uu"\n', "names its programme"),
+        ('id = "Kelas Desa"', "names its programme"),
+        ('id = "kelas-desa"\nsource = "3510011503909001"', "NIK"),
+        ('id = "kelas-desa"\n' + "#" * 65_536, "has at most"),
+    ],
+)
+def test_a_text_that_cannot_begin_a_draft_is_refused(office: Office, text: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        begun(text)
+    assert not Draft.objects.exists()
+
+
+def test_a_new_programme_is_begun_by_rule_editors_and_keeps_its_facts(office: Office) -> None:
+    for actor in (REVIEWERS[0], SUPERVISOR):
+        with pytest.raises(Refused):
+            begun(actor=actor)
+    with pytest.raises(InputError):
+        services.draft_begin_new(now=NOW, actor=ONE, text=NEW, facts_raw=b"format = 99")
+    draft = begun()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        DraftCatalogue.objects.filter(draft=draft).update(raw=b"")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Draft.objects.filter(id=draft.id).update(base=office.version("pkh"))

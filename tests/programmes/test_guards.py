@@ -127,6 +127,8 @@ def test_nothing_is_replaced_or_emptied(cycle: Cycle, database: str, table: str)
     reviewed(cycle, "officer:8")
     prepared(cycle)
     services.draft_begin(now=NOW, actor=EDITORS[0], version_id=cycle.version_id)
+    facts = bytes(cycle.version.facts_raw)
+    services.draft_begin_new(now=NOW, actor=EDITORS[0], text='id = "kelas-desa"', facts_raw=facts)
     act = (
         f"INSERT OR REPLACE INTO {table} SELECT * FROM {table} LIMIT 1"
         if database == "sqlite"

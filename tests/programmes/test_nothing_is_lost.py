@@ -180,8 +180,8 @@ def test_a_correction_counts_until_the_day_on_which_another_replaces_it(office: 
     catalogue = books.catalogue(RulebookVersion.objects.latest("id").id)
     later = people.correction_make(
         actor=REVIEWERS[0], now=office.now, catalogue=catalogue, subject=f"family:{unit.family_id}", fact="decile",
-        value=3, valid_from=office.population.reference_date + timedelta(days=30), source="dtsen", evidence="visit",
-        replaces=first,
+        value=3, valid_from=office.population.reference_date + timedelta(days=30), source="dtsen",
+        evidence_kind="home_visit", evidence="visit", replaces=first,
     )  # fmt: skip
     people.correction_confirm(actor=REVIEWERS[1], now=office.now, correction_id=later)
     decided_again(office, cycle_id)

@@ -23,6 +23,7 @@ GRANTED = ["", "35", "36", "35.10", "36.01", "35.1", "91"]
 REVIEWER = "officer:2"
 NATION = Actor("officer:8", (Granted("reviewer", ""),))  # SQLite has one wall
 TABLES = ("decision", "familycase", "review", "claimcode", "standing")
+CODES = ("index", "key_version", "family_id", "region", "issued_at")
 postgres_only = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 
 
@@ -195,12 +196,11 @@ def test_a_row_of_another_region_cannot_be_written(cycle: Cycle) -> None:
             lambda: FamilyCase.objects.create(
                 population_id=cycle.population_id, family_id=10, revision=1, sha256=b"", body=b""
             ),
-            lambda: bulk.insert(ClaimCode, ("index", "family_id", "region", "issued_at"),
-                                [(b"a", 3, "35.10", NOW), (b"b", 10, "91.02", NOW)]),
+            lambda: bulk.insert(ClaimCode, CODES, [(b"a", 1, 3, "35.10", NOW), (b"b", 1, 10, "91.02", NOW)]),
         ):  # fmt: skip
             with pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
                 act()
-        bulk.insert(ClaimCode, ("index", "family_id", "region", "issued_at"), [(b"a", 3, "35.10", NOW)])
+        bulk.insert(ClaimCode, CODES, [(b"a", 1, 3, "35.10", NOW)])
         assert 3 in seen("claimcode")
         assert 10 not in seen("claimcode")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from datetime import date
+from importlib.resources import files
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,11 +15,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 from markupsafe import Markup
 
+from salur.core.faults import InputError
 from salur.core.rules import Rulebook
 from salur.core.rules.aloud import Words
 from salur.core.rules.compare import SECTIONS, Comparison, Pair, Pieces, compare
 from salur.core.rules.rulebook import DatedValue
 from salur.core.rules.simulate.screen import csv_text
+from salur.core.toml import FILE_BYTES_MOST
 from salur.officers import simulations
 from salur.officers.pages import Errors, actor_of, day_from, may, officer_names, show, trying
 from salur.programmes import books, drafts, selectors, services
@@ -27,6 +30,7 @@ from salur.web.words import gettext as _
 from salur.web.words import language, later, translator
 
 LOOKS_AGAIN_SECONDS = 4
+SHIPPED_FACTS = files("salur") / "rulebooks" / "facts.toml"
 SECTION_TITLES = {
     "about": later("About the programme"),
     "gets": later("What you get"),
@@ -59,12 +63,16 @@ def _revision(draft: Draft, wanted: str = "") -> DraftRevision:
 
 
 def _title(draft: Draft) -> str:
-    return books.rulebook(draft.base_id).title[language()]
+    """Of the version that it began from; of a new programme that of its last revision, or its name."""
+    if draft.base_id is not None:
+        return books.rulebook(draft.base_id).title[language()]
+    book = drafts.checked(_revision(draft)).rulebook
+    return book.title[language()] if book else draft.programme
 
 
 @require_http_methods(["GET", "POST"])
 def drafts_list(request: HttpRequest) -> HttpResponse:
-    """Every draft; POST begins one from a version."""
+    """Every draft; POST begins one from a version or, of a new programme, from a text."""
     actor, errors = actor_of(request), Errors()
     if request.method == "POST" and request.POST.get("version", "").isdecimal():
         with trying(errors):
@@ -72,12 +80,32 @@ def drafts_list(request: HttpRequest) -> HttpResponse:
             made = services.draft_begin(now=now, actor=actor, version_id=int(request.POST["version"]))
             _ask_sample(request, _revision(_draft(made)), queued=True)
             return redirect("officers:draft", made)
+    elif request.method == "POST" and request.POST.get("do") == "new":
+        with trying(errors, "text"):
+            made = services.draft_begin_new(
+                now=timezone.now(), actor=actor, text=_sent_text(request),
+                facts_raw=selectors.newest_catalogue() or SHIPPED_FACTS.read_bytes(),
+            )  # fmt: skip
+            return redirect(reverse("officers:draft", args=[made]) + "#check")
     rows = [(row, _title(row)) for row in drafts.drafts()]
     return show(
         request, "drafts", errors=errors, status=422 if errors else 200, rows=rows,
         names=officer_names(ref for row, _name in rows for ref in (row.begun_by, row.ended_by)),
         begins=_can_begin() if may(actor, "programmes.draft_begin") else [],
+        begins_new=may(actor, "programmes.draft_begin_new"), text=request.POST.get("text", ""), wrong=dict(errors),
     )  # fmt: skip
+
+
+def _sent_text(request: HttpRequest) -> str:
+    """The file that was chosen, else what was pasted."""
+    file = request.FILES.get("file")
+    if file is None:
+        return request.POST.get("text", "")
+    raw: bytes = file.read(FILE_BYTES_MOST + 1)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise InputError.of("The file must be text in UTF-8.") from None
 
 
 def _can_begin() -> list[tuple[int, str]]:
@@ -141,18 +169,22 @@ def draft(request: HttpRequest, draft: int) -> HttpResponse:
                 before = drafts.revision(row, seen_n)
                 meanwhile = _differences(drafts.text(before) if before else "", drafts.text(last))
     checked = drafts.checked(last)
-    base = books.rulebook(row.base_id)
+    base = books.rulebook(row.base_id) if row.base_id is not None else None
     run = _sample(last)
     return show(
         request, "draft", errors=errors, status=422 if errors else 200, draft=row, title=_title(row), last=last,
         text=text, wrong_lines=_wrong(checked, drafts.text(last)), book=checked.rulebook, meanwhile=meanwhile,
-        comparison=_rows(compare(base, checked.rulebook, language()), True) if checked.rulebook else [],
+        comparison=_changes(base, checked.rulebook), is_new=base is None,
         unsaid=_unsaid(base, checked.rulebook), run=run, sample=_shown(run, checked.rulebook, base),
         going=_going(run), revisions=drafts.revisions(row), of=drafts.SAMPLE,
         writes=may(actor, "programmes.draft_save") and not row.ended_by,
         names=officer_names([each.saved_by for each in drafts.revisions(row)] + [row.ended_by, last.saved_by]),
         late=_late(base, checked.rulebook, run.population.reference_date if run else None),
     )  # fmt: skip
+
+
+def _changes(old: Rulebook | None, new: Rulebook | None) -> list[Told]:
+    return _rows(compare(old, new, language()), True) if old and new else []
 
 
 def _differences(before: str, after: str) -> list[str]:
@@ -167,13 +199,13 @@ def _population() -> Population | None:
 
 def _ask_sample(request: HttpRequest, revision: DraftRevision, *, queued: bool = False) -> None:
     """The answer of a sample of the newest population: at once where its families were cut out before."""
-    population = _population()
-    if population is None or drafts.checked(revision).rulebook is None:
+    population, base = _population(), revision.draft.base_id
+    if population is None or base is None or drafts.checked(revision).rulebook is None:
         return
     now, actor = timezone.now(), actor_of(request)
     at_once = not queued and drafts.sample_is_ready(population)
     run = services.draft_run_ask(
-        now=now, actor=actor, revision_id=revision.id, population_id=population.id, against_id=revision.draft.base_id,
+        now=now, actor=actor, revision_id=revision.id, population_id=population.id, against_id=base,
         sample=drafts.SAMPLE, queued=not at_once,
     )  # fmt: skip
     if at_once and run.state == DraftRun.State.WAITING:
@@ -181,8 +213,8 @@ def _ask_sample(request: HttpRequest, revision: DraftRevision, *, queued: bool =
 
 
 def _sample(revision: DraftRevision) -> DraftRun | None:
-    population = _population()
-    return drafts.run(revision, population, revision.draft.base_id, drafts.SAMPLE) if population else None
+    population, base = _population(), revision.draft.base_id
+    return drafts.run(revision, population, base, drafts.SAMPLE) if population and base is not None else None
 
 
 def _going(run: DraftRun | None) -> bool:
@@ -194,9 +226,9 @@ def _lost(run: DraftRun | None) -> bool:
     return run is not None and drafts.lost(run, timezone.now())
 
 
-def _shown(run: DraftRun | None, new: Rulebook | None, old: Rulebook) -> simulations.Shown | None:
+def _shown(run: DraftRun | None, new: Rulebook | None, old: Rulebook | None) -> simulations.Shown | None:
     found = drafts.simulation(run) if run else None
-    return simulations.shown(found, new, old) if found and new else None
+    return simulations.shown(found, new, old) if found and new and old else None
 
 
 # ---- two versions side by side ---------------------------------------------------------------------------------
@@ -233,17 +265,17 @@ def _told(pair: Pair) -> Told:
     )  # fmt: skip
 
 
-def _unsaid(old: Rulebook, new: Rulebook | None) -> list[str]:
+def _unsaid(old: Rulebook | None, new: Rulebook | None) -> list[str]:
     """Sentences that stayed although their rule is another."""
-    if new is None:
+    if old is None or new is None:
         return []
     ids = compare(old, new, language()).unsaid
     return [criterion.says[language()] for criterion in new.criteria if criterion.id in ids]
 
 
-def _late(old: Rulebook, new: Rulebook | None, on: date | None) -> list[str]:
+def _late(old: Rulebook | None, new: Rulebook | None, on: date | None) -> list[str]:
     """Values that are new and begin after the day for which is simulated: no simulation shows them."""
-    if new is None or on is None:
+    if old is None or new is None or on is None:
         return []
 
     def values(book: Rulebook, name: str) -> tuple[DatedValue, ...]:
@@ -273,6 +305,8 @@ class Compared:
 
 def _chosen(request: HttpRequest, draft: int) -> Compared:
     row = _draft(draft)
+    if row.base is None:
+        raise Http404  # there is nothing that a new programme could be compared with
     given = request.GET if request.method == "GET" else request.POST
     revision = _revision(row, given.get("revisi", ""))
     versions = [
@@ -385,10 +419,11 @@ def draft_submit(request: HttpRequest, draft: int) -> HttpResponse:
                     seen=int(seen) if seen.isdecimal() and len(seen) < 9 else 0,
                 )  # fmt: skip
                 return redirect("officers:rulebook_history", row.programme)
-    new, base = drafts.checked(last).rulebook, books.rulebook(row.base_id)
+    new = drafts.checked(last).rulebook
+    base = books.rulebook(row.base_id) if row.base_id is not None else None
     return show(
         request, "draft_submit", errors=errors, status=422 if errors else 200, draft=row, title=_title(row), last=last,
-        rows=_rows(compare(base, new, language()), True) if new else [], unsaid=_unsaid(base, new), new=new, sent=sent,
+        rows=_changes(base, new), unsaid=_unsaid(base, new), new=new, sent=sent,
         wrong=dict(errors),
     )  # fmt: skip
 

@@ -18,8 +18,12 @@ VERSIONS_KEPT = 64
 
 def parsed(raw: bytes, facts_raw: bytes, name: str = "rulebook") -> Rulebook:
     """A rulebook from the bytes of its two files. Raises InputError with every fault."""
-    catalogue = parse_catalogue(toml.parse(facts_raw, Path("facts.toml")))
-    return parse_rulebook(toml.parse(raw, Path(f"{name}.toml")), catalogue)
+    return parse_rulebook(toml.parse(raw, Path(f"{name}.toml")), catalogue_of(facts_raw))
+
+
+def catalogue_of(facts_raw: bytes) -> Catalogue:
+    """A fact catalogue from the bytes of its file. Raises InputError with every fault."""
+    return parse_catalogue(toml.parse(facts_raw, Path("facts.toml")))
 
 
 def rulebook(version_id: int) -> Rulebook:

@@ -70,19 +70,26 @@ class Checked:
 
 def checked(revision: DraftRevision) -> Checked:
     """Checked once in a process: what was saved never changes."""
-    base = revision.draft.base
-    return _checked(revision.draft.programme, bytes(revision.raw), base.facts_sha256, base.id)
+    draft = revision.draft
+    kept = draft.base.facts_sha256 if draft.base is not None else draft.catalogue.sha256
+    return _checked(draft.id, draft.base_id, draft.programme, kept, bytes(revision.raw))
+
+
+def facts(draft: Draft) -> bytes:
+    """The fact catalogue that a draft keeps: of the version that it began from, or its own."""
+    return bytes(draft.base.facts_raw if draft.base is not None else draft.catalogue.raw)
 
 
 @lru_cache(maxsize=CHECKED_KEPT)
-def _checked(programme: str, raw: bytes, _facts_sha256: str, base: int) -> Checked:
-    version = RulebookVersion.objects.get(id=base)
+def _checked(draft_id: int, base: int | None, programme: str, _facts_sha256: str, raw: bytes) -> Checked:
     try:
-        book = books.parsed(raw, bytes(version.facts_raw), programme)
+        book = books.parsed(raw, facts(Draft.objects.select_related("base").get(id=draft_id)), programme)
     except InputError as error:
         return Checked(None, error.faults)
-    before = books.rulebook(base)
-    for key, now, then in (("id", book.id, before.id), ("unit", book.unit, before.unit)):
+    kept = [("id", book.id, programme)]
+    if base is not None:
+        kept.append(("unit", book.unit, books.rulebook(base).unit))
+    for key, now, then in kept:
         if now != then:
             line = next(
                 (n for n, row in enumerate(raw.decode().split("\n"), 1) if row.split("=")[0].strip() == key),

@@ -66,6 +66,7 @@ KEPT: dict[str, str | None] = {
     "programmes_cycle": None,
     "programmes_draft": None,
     "programmes_draftrevision": ANY_CHANGE,
+    "programmes_draftcatalogue": ANY_CHANGE,
 }
 
 GUARDS = [
@@ -175,7 +176,7 @@ GUARDS = [
         "programmes_draft_fixed",
         "programmes_draft",
         "UPDATE",
-        "OLD.ended_by <> '' OR NEW.programme <> OLD.programme OR NEW.base_id <> OLD.base_id"
+        "OLD.ended_by <> '' OR NEW.programme <> OLD.programme OR coalesce(NEW.base_id, 0) <> coalesce(OLD.base_id, 0)"
         " OR NEW.begun_by <> OLD.begun_by",
         "what a draft began with stays, and its end is the end",
     ),

@@ -399,12 +399,13 @@ class ClaimTry(models.Model):
 
 
 class Draft(models.Model):
-    """A rulebook that is being written: it began as a version of the programme and may become the next one."""
+    """A rulebook that is being written: it began as a version of the programme and may become the next one. That of a
+    programme without a version began with a text, and may become the first."""
 
     programme = models.CharField(max_length=PROGRAMME_LENGTH_MOST)
-    base = models.ForeignKey(
-        RulebookVersion, on_delete=models.PROTECT, related_name="+"
-    )  # its facts stay those
+    base = models.ForeignKey(  # its facts stay those; None: a new programme, with a DraftCatalogue
+        RulebookVersion, on_delete=models.PROTECT, null=True, related_name="+"
+    )
     begun_by = models.CharField(max_length=40)
     begun_at = models.DateTimeField()
     version = models.ForeignKey(RulebookVersion, on_delete=models.PROTECT, null=True, related_name="drafts")
@@ -422,6 +423,17 @@ class Draft(models.Model):
 
     def __str__(self) -> str:
         return f"draft of {self.programme}"
+
+
+class DraftCatalogue(models.Model):
+    """The fact catalogue of a draft that began without a version. Rows are never changed."""
+
+    draft = models.OneToOneField(Draft, on_delete=models.PROTECT, related_name="catalogue")
+    raw = models.BinaryField()
+    sha256 = models.CharField(max_length=SHA256_HEX)
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
 
 
 class DraftRevision(models.Model):

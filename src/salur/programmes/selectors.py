@@ -56,6 +56,13 @@ def version_in_force(programme: str, on: date) -> int | None:
     )
 
 
+def newest_catalogue() -> bytes | None:
+    """The fact catalogue of the version that was approved last; None: no version is."""
+    found = RulebookVersion.objects.exclude(approved_by="").order_by("-approved_at", "-id")
+    raw = found.values_list("facts_raw", flat=True).first()
+    return None if raw is None else bytes(raw)
+
+
 def cycles() -> QuerySet[Cycle]:
     """Every cycle, the newest first."""
     return Cycle.objects.select_related("version", "population").order_by("-opened_at", "-id")

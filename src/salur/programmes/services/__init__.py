@@ -14,6 +14,7 @@ from salur.programmes.services.cycles import (
 from salur.programmes.services.drafts import (
     SavedMeanwhile,
     draft_begin,
+    draft_begin_new,
     draft_drop,
     draft_run,
     draft_run_ask,
@@ -55,6 +56,7 @@ __all__ = [
     "decree_prepare",
     "decree_sign",
     "draft_begin",
+    "draft_begin_new",
     "draft_drop",
     "draft_run",
     "draft_run_ask",

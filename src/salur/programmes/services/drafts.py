@@ -1,4 +1,5 @@
-"""Drafts of rulebooks: begun from a version, saved revision by revision, simulated, and handed in as the next version.
+"""Drafts of rulebooks: begun from a version, or of a new programme from a text, saved revision by revision,
+simulated, and handed in as the next version.
 
 A revision is what one officer saved on top of what they had read. Whoever saves on top of anything else is told so:
 nobody's text is ever lost or written over unseen.
@@ -7,6 +8,7 @@ nobody's text is ever lost or written over unseen.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from datetime import date, datetime
@@ -22,11 +24,19 @@ from salur.core.toml import FILE_BYTES_MOST
 from salur.journal.constraints import refusing
 from salur.journal.services import enqueue, record
 from salur.programmes import books, drafts
-from salur.programmes.models import Draft, DraftRevision, DraftRun, Population, RulebookVersion
+from salur.programmes.models import (
+    Draft,
+    DraftCatalogue,
+    DraftRevision,
+    DraftRun,
+    Population,
+    RulebookVersion,
+)
 from salur.programmes.services.rulebooks import rulebook_add
 from salur.programmes.services.shared import one
 
 ASKED_AGAIN = (DraftRun.State.FAILED, DraftRun.State.CANCELLED)
+_NAMED = re.compile(r'^id[ \t]*=[ \t]*"([a-z][a-z0-9_-]{0,59})"', re.MULTILINE)
 GOING = (DraftRun.State.WAITING, DraftRun.State.RUNNING)
 
 
@@ -49,6 +59,30 @@ def draft_begin(*, now: datetime, actor: Actor, version_id: int) -> int:
 
 
 @transaction.atomic
+def draft_begin_new(*, now: datetime, actor: Actor, text: str, facts_raw: bytes) -> int:
+    """Begin the draft of a programme that has no version, from a text that names it (`id = "…"`) and may have faults
+    otherwise. The draft keeps this fact catalogue. Returns its id."""
+    require(actor, "programmes.draft_begin_new", now=now)
+    raw = _raw(text)
+    named = _NAMED.search(re.split(r"^\[", text, maxsplit=1, flags=re.MULTILINE)[0])  # before the first table
+    if named is None:
+        raise InputError.of('The text names its programme by a line such as id = "beasiswa-desa".')
+    programme = named[1]
+    if RulebookVersion.objects.filter(programme=programme).exists():
+        raise InputError.of(
+            "{programme} has a version already; begin the draft from that one.", programme=programme
+        )
+    catalogue = books.catalogue_of(facts_raw)
+    draft = Draft.objects.create(programme=programme, begun_by=actor.ref, begun_at=now)
+    DraftCatalogue.objects.create(draft=draft, raw=facts_raw, sha256=catalogue.sha256)
+    sha256 = hashlib.sha256(raw).hexdigest()
+    DraftRevision.objects.create(draft=draft, n=1, raw=raw, sha256=sha256, saved_by=actor.ref, saved_at=now)
+    record(now=now, actor=actor.ref, kind="programmes.draft_begun", subject=f"draft:{draft.id}",
+           detail={"programme": programme, "sha256": sha256, "facts": catalogue.sha256})  # fmt: skip
+    return draft.id
+
+
+@transaction.atomic
 def draft_save(*, now: datetime, actor: Actor, draft_id: int, text: str, seen: int) -> int:
     """Save a draft as its next revision; returns its number, or that of the last one if nothing differs.
 
@@ -62,10 +96,7 @@ def draft_save(*, now: datetime, actor: Actor, draft_id: int, text: str, seen: i
     if last.n != seen:
         raise SavedMeanwhile.of("Revision {n} was saved while you were writing. Nothing of yours was saved yet.",
                                 n=last.n)  # fmt: skip
-    raw = text.replace("\r\n", "\n").encode()
-    if len(raw) > FILE_BYTES_MOST:
-        raise InputError.of("A rulebook has at most {most} bytes.", most=FILE_BYTES_MOST)
-    numbers.refuse(text, document=True)
+    raw = _raw(text)
     if raw == bytes(last.raw):
         return last.n
     with refusing("Another revision was saved at the same moment. Nothing of yours was saved yet."):
@@ -109,14 +140,14 @@ def draft_submit(*, now: datetime, actor: Actor, draft_id: int, seen: int, in_fo
     checked = drafts.checked(last)
     if checked.rulebook is None:
         raise InputError.of("This draft has faults. Mend them before you hand it in.")
-    if last.sha256 == draft.base.sha256:
+    if draft.base is not None and last.sha256 == draft.base.sha256:
         raise InputError.of("This draft says what the version says that it began with.")
     rules.plan_on(checked.rulebook, in_force_from)  # every parameter has a value on that day
     version = rulebook_add(
         now=now,
         actor=actor,
         raw=bytes(last.raw),
-        facts_raw=bytes(draft.base.facts_raw),
+        facts_raw=drafts.facts(draft),
         in_force_from=in_force_from,
     )
     draft.version_id, draft.ended_by, draft.ended_at = version, actor.ref, now
@@ -124,6 +155,14 @@ def draft_submit(*, now: datetime, actor: Actor, draft_id: int, seen: int, in_fo
     record(now=now, actor=actor.ref, kind="programmes.draft_submitted", subject=f"draft:{draft.id}",
            detail={"version": version, "n": last.n, "sha256": last.sha256})  # fmt: skip
     return version
+
+
+def _raw(text: str) -> bytes:
+    raw = text.replace("\r\n", "\n").encode()
+    if len(raw) > FILE_BYTES_MOST:
+        raise InputError.of("A rulebook has at most {most} bytes.", most=FILE_BYTES_MOST)
+    numbers.refuse(text, document=True)
+    return raw
 
 
 def _open(draft_id: int) -> Draft:
