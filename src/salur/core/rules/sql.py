@@ -107,6 +107,11 @@ def sums(plan: Plan, source: Source, dialect: Dialect = DUCKDB) -> tuple[str, tu
     return (writer.sums(), tuple(writer.words())) if writer.needs_sums else None
 
 
+def facts_of_families(plan: Plan, source: Source, dialect: Dialect = DUCKDB) -> dict[str, str]:
+    """The facts of a family that the statement reads, each with its SQL over rows of families `f`."""
+    return _Writer(plan, source, dialect).facts(False, "f")
+
+
 class _Writer:
     """Writes the layers of the statement from the inside out."""
 
@@ -239,10 +244,10 @@ class _Writer:
         self.layers.append(f"{name} AS MATERIALIZED ({select})")
         return f"{name} {alias}"
 
-    def facts(self, personal: bool, table: str) -> list[str]:
-        """The facts that are read, stale values as NULL."""
+    def facts(self, personal: bool, table: str) -> dict[str, str]:
+        """The facts that are read, each with how: stale values as NULL."""
         catalogue = self.plan.rulebook.catalogue
-        shown = []
+        shown = {}
         for fact in self.plan.facts:
             if fact.personal is not personal:
                 continue
@@ -260,17 +265,21 @@ class _Writer:
                 value = f"CASE WHEN {fresh} THEN {value} END"
             elif oldest_ is not None and as_of < oldest_:
                 value = f"CAST(NULL AS {self.dialect.types[fact.type]})"
-            shown.append(f"{value} AS f_{name}")
+            shown[name] = value
         return shown
 
+    def named_facts(self, personal: bool, table: str) -> list[str]:
+        """The same as columns: the fact x is f_x."""
+        return [f"{value} AS f_{name}" for name, value in self.facts(personal, table).items()]
+
     def family(self) -> str:
-        rows = ["f.family_id", "f.region", "f.found", "f.members_known", *self.facts(False, "f")]
+        rows = ["f.family_id", "f.region", "f.found", "f.members_known", *self.named_facts(False, "f")]
         if self.source.summed and self.needs_sums:
             rows += [f"f._{word} AS {word}" for word in self.words()]
         return f"SELECT {', '.join(rows)} FROM {self.source.families} f"
 
     def person(self) -> str:
-        rows = ["p.family_id", "p.person_id", *self.facts(True, "p")]
+        rows = ["p.family_id", "p.person_id", *self.named_facts(True, "p")]
         return f"SELECT {', '.join(rows)} FROM {self.source.persons} p"
 
     def members(self) -> str:

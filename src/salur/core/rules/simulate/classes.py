@@ -116,12 +116,11 @@ class Classes:
         All files have a row for each family in the same order.
         """
         shown = ["f.region", "f.packed", "f.true_decile", *(f"f.{name}" for name in _FIXED)]
+        source = engines.source(self.population, "families", "persons")
         facts: dict[str, None] = {}
         for each in self.inputs:
-            writer = sql._Writer(
-                each.plan, engines.source(self.population, "families", "persons"), sql.DUCKDB
-            )
-            facts |= dict.fromkeys(text.replace(" AS f_", ' AS "') + '"' for text in writer.facts(False, "f"))
+            read = sql.facts_of_families(each.plan, source)
+            facts |= dict.fromkeys(f'{value} AS "{name}"' for name, value in read.items())
         rows = f"SELECT * FROM read_parquet({quoted(self.population.families(province))})"
         rows += f" POSITIONAL JOIN (SELECT packed, true_decile FROM read_parquet({quoted(attributes)}))"
         for own, path in sums.items():
