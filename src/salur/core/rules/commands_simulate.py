@@ -96,12 +96,8 @@ def simulate(
         raise InputError.of("No regency is chosen.")
     if work is None:
         versions = [new.rulebook.sha256, old and old.rulebook.sha256, catalogue.sha256, opened.id, str(day)]
-        options = [codes, sample, poor, swept, str(truth and truth.resolve())]
-        work = cache() / "simulate" / hashlib.sha256(canonical([versions, options])).hexdigest()[:32]
-    given: dict[str, Any] = {
-        "regencies": codes, "sample": sample and (1, sample), "facts": cache(), "truth": truth, "poor": poor,
-        "ceiling": ceiling, "checked": cache() / "checked",
-    }  # fmt: skip
+        asked = [codes, sample, poor, swept, str(truth and truth.resolve())]
+        work = cache() / "simulate" / hashlib.sha256(canonical([versions, asked])).hexdigest()[:32]
     console = Console(stderr=True, highlight=False)
     with progress_bar(console) as bar:
         stages: dict[str, Any] = {}
@@ -111,15 +107,23 @@ def simulate(
                 stages[stage] = bar.add_task(stage, total=len(opened.provinces))
             bar.update(stages[stage], advance=1, description=f"{stage} {province}")
 
+        options = simulating.Options(
+            codes,
+            None if sample is None else (1, sample),
+            cache(),
+            truth,
+            poor,
+            ceiling,
+            cache() / "checked",
+            said,
+        )
         found: simulating.Simulation | simulating.Sweep
         if swept is None:
-            found = simulating.simulate(new, old, opened, work, progress=said, **given)
+            found = simulating.simulate(new, old, opened, work, options)
             listed = [("", "", found)]
         else:
             name, values = swept
-            found = simulating.sweep(
-                new, old, opened, work, parameter=name, values=values, progress=said, **given
-            )
+            found = simulating.sweep(new, old, opened, work, options, parameter=name, values=values)
             listed = [(name, str(p.value), p.simulation) for p in found.points if p.simulation is not None]
     if csv is not None:
         try:

@@ -262,7 +262,7 @@ def draft_run(
 
 
 def _simulated(run: DraftRun, work: Path, step: Callable[[str, str], None]) -> dict[str, object]:
-    from salur.core.rules.simulate import simulate
+    from salur.core.rules.simulate import Options, simulate
 
     checked = drafts.checked(run.revision)
     if checked.rulebook is None:
@@ -275,8 +275,10 @@ def _simulated(run: DraftRun, work: Path, step: Callable[[str, str], None]) -> d
     work.mkdir(parents=True, exist_ok=True)
     found: dict[str, object] = simulate(
         rules.plan_on(checked.rulebook, on), books.plan(run.against_id, on), population, work,
-        sample=None if run.sample == 1 else (1, run.sample), facts=settings.SIMULATIONS_FOLDER / "facts",
-        checked=settings.DECISIONS_FOLDER / "checked", progress=step,
+        Options(
+            sample=None if run.sample == 1 else (1, run.sample), facts=settings.SIMULATIONS_FOLDER / "facts",
+            checked=settings.DECISIONS_FOLDER / "checked", progress=step,
+        ),
     ).to_json()  # fmt: skip
     return found
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from salur.core import rules, toml
 from salur.core.rules import rulebook
+from salur.core.rules.simulate import Options
 from salur.core.rules.simulate import published as publishing
 from salur.core.rules.simulate import sweeps as sweeping
 from salur.core.rules.simulate.cells import Cells, Reasons, Truth
@@ -152,7 +153,7 @@ def test_errors_are_withheld_where_a_number_or_the_difference_of_the_sides_is_sm
             cells.moves[move, reasons, truth].add(
                 n, n if move.before == "eligible" else 0, n if move.after == "eligible" else 0
             )
-        s = published(cells, SEMBAKO, SEMBAKO, POPULATION, poor=4)  # type: ignore[arg-type]
+        s = published(cells, SEMBAKO, SEMBAKO, POPULATION, Options(truth=Path()))  # type: ignore[arg-type]
         return s.errors_before, s.errors_after
 
     before, after = errors(50, 40)

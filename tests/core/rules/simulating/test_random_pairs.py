@@ -24,7 +24,7 @@ from salur.core.population import catalogue as catalogues
 from salur.core.rules.cases import from_json
 from salur.core.rules.plan import plan
 from salur.core.rules.rulebook import parse
-from salur.core.rules.simulate import count
+from salur.core.rules.simulate import Options, count
 from salur.core.rules.simulate import published as publishing
 
 
@@ -83,7 +83,7 @@ def test_random_pairs_are_what_a_plain_loop_counts(drawn, by_class, regencies):
         if not cases:
             return
         cells = count(
-            new, old, population, folder / "work", regencies=chosen, checked=folder / "checked",
+            new, old, population, folder / "work", Options(regencies=chosen, checked=folder / "checked"),
             by_class=by_class,
         )  # fmt: skip
         assert "size" in cells.broken

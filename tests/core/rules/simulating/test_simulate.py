@@ -16,7 +16,7 @@ from salur.core.population.commands import read_regencies
 from salur.core.population.generate import Generator, generate
 from salur.core.rules import rulebook
 from salur.core.rules.rows import cases
-from salur.core.rules.simulate import count, simulate
+from salur.core.rules.simulate import Options, count, simulate
 from salur.core.rules.simulate.attributes import BREAKDOWNS
 
 BOOKS = Path(rules.__file__).parents[2] / "rulebooks"
@@ -130,10 +130,10 @@ def test_every_cell_is_what_a_plain_loop_counts(world, tmp_path, name, with_trut
         "poor": 3,
         "checked": world.folder / "checked",
     }
-    cells = count(new, old, world.population, tmp_path / "work", **options)
+    cells = count(new, old, world.population, tmp_path / "work", Options(**options))
     assert judge.differences(cells, told) == []
     assert cells.units == sum(cell[0] for cell in told.moves.values()) > 19_000
-    simulation = simulate(new, old, world.population, tmp_path / "work", **options)
+    simulation = simulate(new, old, world.population, tmp_path / "work", Options(**options))
     assert judge.untrue(simulation, told) == []
 
 
@@ -145,8 +145,8 @@ def test_some_regencies_are_compared_with_the_ranks_of_whole_areas(world, tmp_pa
     new, old = (world.plan(book) for book in PAIRS[name])
     told = naive.simulate(world.cases, new, old, regencies=regencies, breakdowns=NAMES, known=world.known)
     cells = count(
-        new, old, world.population, tmp_path / "work", regencies=regencies, facts=world.folder / "facts",
-        checked=world.folder / "checked",
+        new, old, world.population, tmp_path / "work",
+        Options(regencies=regencies, facts=world.folder / "facts", checked=world.folder / "checked"),
     )  # fmt: skip
     assert judge.differences(cells, told) == []
 
@@ -161,10 +161,10 @@ def test_a_sample_is_the_families_of_one_part(world, tmp_path, name):
     )
     options = {"facts": world.folder / "facts", "truth": world.population.path / "truth", "sample": (3, 10),
                "checked": world.folder / "checked"}  # fmt: skip
-    cells = count(new, old, world.population, tmp_path / "work", **options)
+    cells = count(new, old, world.population, tmp_path / "work", Options(**options))
     assert judge.differences(cells, told) == []
     assert 1_600 < len({c.family_id for c in world.cases if naive.part_of(c.family_id, 10) == 3}) < 2_400
-    simulation = simulate(new, old, world.population, tmp_path / "work", **options)
+    simulation = simulate(new, old, world.population, tmp_path / "work", Options(**options))
     assert judge.untrue(simulation, told) == []
     assert (simulation.sample, simulation.times) == ((3, 10), 10)
 
@@ -174,7 +174,7 @@ def test_a_population_decided_unit_by_unit_gives_the_same(world, tmp_path, name)
     new, old = (world.plan(book) for book in PAIRS[name])
     options = {"facts": world.folder / "facts", "checked": world.folder / "checked"}
     one, other = (
-        count(new, old, world.population, tmp_path / str(by_class), by_class=by_class, **options)
+        count(new, old, world.population, tmp_path / str(by_class), Options(**options), by_class=by_class)
         for by_class in (True, False)
     )
     assert one == other
@@ -183,7 +183,7 @@ def test_a_population_decided_unit_by_unit_gives_the_same(world, tmp_path, name)
 def test_a_run_that_is_stopped_anywhere_goes_on_and_ends_in_the_same(world, tmp_path):
     new, old = (world.plan(book) for book in PAIRS["a quota by regency"])
     options = {"facts": tmp_path / "facts", "checked": world.folder / "checked"}
-    whole = count(new, old, world.population, tmp_path / "whole", **options)
+    whole = count(new, old, world.population, tmp_path / "whole", Options(**options))
     work, stops = tmp_path / "work", 0
 
     def run(most: int) -> bool:
@@ -195,7 +195,7 @@ def test_a_run_that_is_stopped_anywhere_goes_on_and_ends_in_the_same(world, tmp_
                 raise KeyboardInterrupt
 
         try:
-            assert count(new, old, world.population, work, progress=stop, **options) == whole
+            assert count(new, old, world.population, work, Options(**options, progress=stop)) == whole
         except KeyboardInterrupt:
             return False
         return True
@@ -205,20 +205,20 @@ def test_a_run_that_is_stopped_anywhere_goes_on_and_ends_in_the_same(world, tmp_
     assert stops >= 6
     assert not list(work.rglob("*.part"))
     assert {path.name for path in work.iterdir()} <= {"run.json", "cells", "spill"}
-    assert count(new, old, world.population, work, **options) == whole
+    assert count(new, old, world.population, work, Options(**options)) == whole
 
 
 def test_a_folder_of_another_simulation_is_refused_and_a_damaged_cache_is_made_again(world, tmp_path):
     new, old = (world.plan(book) for book in PAIRS["a parameter"])
     options = {"facts": tmp_path / "facts", "checked": world.folder / "checked"}
-    whole = count(new, old, world.population, tmp_path / "work", **options)
+    whole = count(new, old, world.population, tmp_path / "work", Options(**options))
     with pytest.raises(rules.InputError, match="a simulation of something else"):
-        count(old, new, world.population, tmp_path / "work", **options)
+        count(old, new, world.population, tmp_path / "work", Options(**options))
     with pytest.raises(rules.InputError, match="a simulation of something else"):
-        count(new, old, world.population, tmp_path / "work", regencies=["35.10"], **options)
+        count(new, old, world.population, tmp_path / "work", Options(**options, regencies=["35.10"]))
     damaged = 0
     for number, file in enumerate(sorted((tmp_path / "facts").rglob("*.parquet"))):
         file.write_bytes(file.read_bytes()[: number * 40])
         damaged += 1
     assert damaged >= 8
-    assert count(new, old, world.population, tmp_path / "again", **options) == whole
+    assert count(new, old, world.population, tmp_path / "again", Options(**options)) == whole

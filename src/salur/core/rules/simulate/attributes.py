@@ -24,6 +24,7 @@ from salur.core.rules import engines
 from salur.core.rules.engines import copy
 from salur.core.rules.nodes import shift_years
 from salur.core.rules.rows import quoted
+from salur.core.rules.simulate.kept import alone
 
 UNKNOWN = 0
 SIZE_MOST = 7  # and more
@@ -87,25 +88,28 @@ class Attributes:
         rows = self.population.files[f"families/{province}.parquet"].rows
         if not is_whole(path, rows):
             self.folder.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(".part")
-            slices = engines.slices(connection, self.population, province)
-            copy(connection, [self._query(province, rows.families, rows.persons) for rows in slices], part)
-            if not is_whole(part, rows):
-                raise InputError.at(
-                    self.population.families(province), "A family occurs more than once here."
-                )
-            if (
-                self.truth is not None
-                and connection.execute(
-                    f"SELECT 1 FROM read_parquet({quoted(part)}) WHERE true_decile = 0 LIMIT 1"
-                ).fetchall()
-            ):
-                raise InputError.at(
-                    self.truth / f"{province}.parquet",
-                    "This truth is not of this population: it has other families.",
-                )
-            part.replace(path)
+            with alone(path.with_suffix(".lock")):
+                if not is_whole(path, rows):  # it was not made while we waited
+                    self._make(province, connection, path, rows)
         return path
+
+    def _make(self, province: str, connection: duckdb.DuckDBPyConnection, path: Path, rows: int) -> None:
+        part = path.with_suffix(".part")
+        slices = engines.slices(connection, self.population, province)
+        copy(connection, [self._query(province, source.families, source.persons) for source in slices], part)
+        if not is_whole(part, rows):
+            raise InputError.at(self.population.families(province), "A family occurs more than once here.")
+        if (
+            self.truth is not None
+            and connection.execute(
+                f"SELECT 1 FROM read_parquet({quoted(part)}) WHERE true_decile = 0 LIMIT 1"
+            ).fetchall()
+        ):
+            raise InputError.at(
+                self.truth / f"{province}.parquet",
+                "This truth is not of this population: it has other families.",
+            )
+        part.replace(path)
 
     def _query(self, province: str, families: str, persons: str) -> str:
         """SQL of the rows of a province, or of a slice of it, in the order of the population."""

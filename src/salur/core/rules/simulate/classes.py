@@ -1,26 +1,29 @@
 """Families that no rulebook of a pair can tell apart, put into classes: a class is decided once, not each family.
 
 What two rulebooks read of a family is little: some facts, and the sums over its members (`family_facts`). A million
-families fall into some hundred thousand classes. For each province the cache keeps what the classes are, and for each
-family its class beside its attributes; a change that asks nothing new of members finds them there, and so does each
-step of a sweep.
+families fall into some hundred thousand classes, a province of seventeen million into a million.
+
+What is summed over members is taken from the family facts that a decision made. Where the new rulebook asks something
+else of members, only that half of it is summed anew, what its criteria ask or what its components ask, and kept for
+the next time.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
-import pyarrow.parquet as pq
 
 from salur.core.population.layout import Population
 from salur.core.rules import engines, family_facts, sql
-from salur.core.rules.engines import copy
+from salur.core.rules.nodes import Literal
 from salur.core.rules.plan import Plan
 from salur.core.rules.rows import quoted
-from salur.core.rules.simulate.attributes import Attributes, is_whole
+from salur.core.rules.simulate.attributes import Attributes
+from salur.core.rules.simulate.kept import using
 
 SHARE = 4  # families in a class on average, at least: with fewer it does not pay,
 FEW = 1_000_000  # unless the classes are no more than this, which fit in memory
@@ -28,104 +31,135 @@ _FIXED = ("found", "members_known")
 
 
 @dataclass(frozen=True)
-class Input:
-    """What one rulebook reads of a family: columns of the classes, and which of them are sums over members."""
+class Sums:
+    """Sums over the members of each family: of which plan, in which folder, and how their columns begin in `known`."""
 
     plan: Plan
-    prefix: str  # of its sums; the same where both rulebooks ask the same of members
-    words: tuple[str, ...]
+    folder: Path
+    prefix: str
 
-    def source(self, rows: str) -> sql.Source:
-        """The classes of a table as families, for `sql.statement`; stale values are unknown already."""
-        facts = [f'"{fact.name}"' for fact in self.plan.facts if not fact.personal]
-        words = [f"{self.prefix}{word} AS _{word}" for word in self.words]
+
+@dataclass(frozen=True)
+class Input:
+    """What one rulebook reads of a family: facts, and words of sums by the names that its statement gives them."""
+
+    plan: Plan
+    words: dict[str, Sums]
+
+    def source(self) -> sql.Source:
+        """The classes as families, for `sql.statement`; stale values are unknown already."""
+        facts = [f'f_{fact.name} AS "{fact.name}"' for fact in self.plan.facts if not fact.personal]
+        words = [f"{sums.prefix}{word} AS _{word}" for word, sums in self.words.items()]
         shown = ", ".join(["class AS family_id", "'' AS region", *_FIXED, *facts, *words])
         on = {fact.name: self.plan.on for fact in self.plan.facts}
-        return sql.Source(f"(SELECT {shown} FROM {rows})", "persons", on, frozenset(), bool(self.words))
+        return sql.Source(f"(SELECT {shown} FROM known)", "persons", on, frozenset(), bool(self.words))
 
 
 class Classes:
     """The classes of a pair of rulebooks in a population."""
 
     def __init__(
-        self, plans: list[Plan], population: Population, attributes: Attributes, facts: Path
+        self, plans: Sequence[Plan], population: Population, attributes: Attributes, facts: Path
     ) -> None:
-        self.population, self.attributes, self.facts = population, attributes, facts / "family-facts"
-        self.inputs: list[Input] = []
-        self.sums: dict[
-            Path, tuple[str, Plan, tuple[str, ...]]
-        ] = {}  # by folder: the prefix, and who asks for it
-        for plan in plans:
-            summed = sql.sums(plan, engines.source(population, "families", "persons"))
-            words = summed[1] if summed else ()
-            own = family_facts.where(plan, population, self.facts)
-            prefix = f"w{len(self.sums)}_"
-            if words:
-                prefix = self.sums.setdefault(own, (prefix, plan, words))[0]
-            self.inputs.append(Input(plan, prefix, words))
-        seed = f"{attributes.folder.name}\n{self._read('PROVINCE', Path(), {own: own for own in self.sums})}"
-        self.folder = facts / "classes" / hashlib.sha256(seed.encode()).hexdigest()[:32]
+        """plans: the one before first."""
+        self.population, self.attributes, self.facts = population, attributes, facts
+        self.rows = engines.source(population, "families", "persons")
+        self.sums: dict[Path, Sums] = {}
+        first, *others = plans
+        self.inputs = [Input(first, dict.fromkeys(self._words(first), self._sums(first)))]
+        for plan in others:
+            same = {self._text(half): half for half in halves(first)}
+            own = halves(plan)
+            changed = [half for half in own if self._words(half) and self._text(half) not in same]
+            if len(changed) != 1 or family_facts.where(plan, population, facts / "family-facts").is_dir():
+                changed = [plan] if changed else []
+            words = dict.fromkeys(self._words(plan), self._sums(first))
+            for part in changed:
+                words |= dict.fromkeys(self._words(part), self._sums(part))
+            self.inputs.append(Input(plan, words))
+        self.sums = {sums.folder: sums for each in self.inputs for sums in each.words.values()}
 
-    def files(self, province: str, connection: duckdb.DuckDBPyConnection) -> tuple[Path, Path] | None:
-        """What the classes of a province are, and (region, packed, true_decile, class) of each family. None: there are
-        too many classes."""
-        known, families = (self.folder / f"{province}{ending}.parquet" for ending in ("-classes", ""))
-        rows = self.population.files[f"families/{province}.parquet"].rows
-        if not is_whole(known) or not is_whole(families, rows):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._make(province, connection, known, families)
-        return None if pq.read_metadata(known).num_rows > max(rows // SHARE, FEW) else (known, families)
+    def _text(self, plan: Plan) -> str:
+        summed = sql.sums(plan, self.rows)
+        return summed[0] if summed else ""
 
-    def _make(
-        self, province: str, connection: duckdb.DuckDBPyConnection, known: Path, families: Path
-    ) -> None:
-        sums = {
-            own: family_facts.prepare(plan, self.population, province, self.facts, connection)
-            for own, (_, plan, _) in self.sums.items()
-        }
-        attributes = self.attributes.file(province, connection)
-        text = self._read(province, attributes, {own: path for own, path in sums.items() if path is not None})
-        rows = self.population.files[f"families/{province}.parquet"].rows
-        names = self._columns()
-        part, other = known.with_suffix(".part"), families.with_suffix(".part")
-        listed = ", ".join(names)
-        copy(
-            connection,
-            f"SELECT row_number() OVER () AS class, {listed} FROM (SELECT DISTINCT {listed} FROM ({text})) "
-            f"LIMIT {max(rows // SHARE, FEW) + 1}",
-            part,
+    def _words(self, plan: Plan) -> tuple[str, ...]:
+        summed = sql.sums(plan, self.rows)
+        return summed[1] if summed else ()
+
+    def _sums(self, plan: Plan) -> Sums:
+        """Those that a decision made, or our own."""
+        folder = family_facts.where(plan, self.population, self.facts / "family-facts")
+        if not folder.is_dir():
+            folder = family_facts.where(plan, self.population, self.facts / "members")
+        return self.sums.setdefault(folder, Sums(plan, folder, f"w{len(self.sums)}_"))
+
+    def hold(self, stack: ExitStack) -> None:
+        """Keep what is read from being pruned."""
+        for folder in self.sums:
+            if folder.is_relative_to(self.facts / "members"):
+                stack.enter_context(using(folder))
+
+    def families(self, province: str, within: str, connection: duckdb.DuckDBPyConnection) -> str | None:
+        """Puts the classes of a province into the table `known`: (class, *columns()). Returns SQL of its families:
+        (region, packed, true_decile, *columns()). None: there are too many classes.
+
+        within: SQL, which families.
+        """
+        files = {}
+        for folder, sums in self.sums.items():
+            file = family_facts.prepare(sums.plan, self.population, province, folder.parents[1], connection)
+            assert file is not None  # noqa: S101 - only those that ask something of members
+            files[folder] = file
+        text = self._read(province, self.attributes.file(province, connection), files, within)
+        most = max(self.population.files[f"families/{province}.parquet"].rows // SHARE, FEW)
+        listed = ", ".join(self.columns())
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE known AS SELECT row_number() OVER () AS class, * "
+            f"FROM (SELECT DISTINCT {listed} FROM ({text})) LIMIT {most + 1}"
         )
-        same = " AND ".join(f"c.{name} IS NOT DISTINCT FROM f.{name}" for name in names)
-        copy(
-            connection,
-            "SELECT f.region, f.packed, f.true_decile, COALESCE(c.class, 0) AS class "
-            f"FROM ({text}) f LEFT JOIN read_parquet({quoted(part)}) c ON {same}",
-            other,
-        )
-        other.replace(families)
-        part.replace(known)
+        ((found,),) = connection.execute("SELECT count(*) FROM known").fetchall()
+        return text if found <= most else None
 
-    def _columns(self) -> list[str]:
+    def columns(self) -> list[str]:
+        """What tells the classes apart."""
         facts = {fact.name: None for each in self.inputs for fact in each.plan.facts if not fact.personal}
-        words = [f"{prefix}{word}" for prefix, _, words in self.sums.values() for word in words]
-        return [*_FIXED, *(f'"{name}"' for name in facts), *words]
+        words = {f"{sums.prefix}{word}": None for each in self.inputs for word, sums in each.words.items()}
+        return [*_FIXED, *(f"f_{name}" for name in facts), *words]
 
-    def _read(self, province: str, attributes: Path, sums: dict[Path, Path]) -> str:
+    def _read(self, province: str, attributes: Path, files: dict[Path, Path], within: str) -> str:
         """SQL: the families of a province with what both rulebooks read of them, and their attributes.
 
         All files have a row for each family in the same order.
         """
         shown = ["f.region", "f.packed", "f.true_decile", *(f"f.{name}" for name in _FIXED)]
-        source = engines.source(self.population, "families", "persons")
         facts: dict[str, None] = {}
+        words: dict[Path, dict[str, None]] = {folder: {} for folder in files}
         for each in self.inputs:
-            read = sql.facts_of_families(each.plan, source)
-            facts |= dict.fromkeys(f'{value} AS "{name}"' for name, value in read.items())
+            read = sql.facts_of_families(each.plan, self.rows)
+            facts |= dict.fromkeys(f"{value} AS f_{name}" for name, value in read.items())
+            for word, sums in each.words.items():
+                words[sums.folder][word] = None
         rows = f"SELECT * FROM read_parquet({quoted(self.population.families(province))})"
         rows += f" POSITIONAL JOIN (SELECT packed, true_decile FROM read_parquet({quoted(attributes)}))"
-        for own, path in sums.items():
-            prefix, _, words = self.sums[own]
-            named = ", ".join(f"_{word} AS {prefix}{word}" for word in words)
-            rows += f" POSITIONAL JOIN (SELECT {named} FROM read_parquet({quoted(path)}))"
-            shown += [f"f.{prefix}{word}" for word in words]
-        return f"SELECT {', '.join([*shown, *facts])} FROM ({rows}) f"
+        for folder, file in files.items():
+            prefix = self.sums[folder].prefix
+            named = ", ".join(f"_{word} AS {prefix}{word}" for word in words[folder])
+            rows += f" POSITIONAL JOIN (SELECT {named} FROM read_parquet({quoted(file)}))"
+            shown += [f"f.{prefix}{word}" for word in words[folder]]
+        return f"SELECT {', '.join([*shown, *facts])} FROM ({rows}) f WHERE {within}"
+
+
+def halves(plan: Plan) -> tuple[Plan, Plan]:
+    """What a plan asks of members in its criteria, and in its components: two plans whose sums stand side by side.
+
+    A criterion or component that asks nothing keeps its place, so that each word is made as in the whole.
+    """
+    met = Literal(value=True)
+    criteria = replace(plan, items=tuple(item for item in plan.items if item.kind != "each"))
+    components = replace(
+        plan,
+        criteria=(met,) * len(plan.criteria),
+        items=tuple(replace(item, tree=met) if item.kind == "when" else item for item in plan.items),
+    )
+    return criteria, components

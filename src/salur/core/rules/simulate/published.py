@@ -8,7 +8,7 @@ neighbours in all of them alike (docs/simulate.md).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from salur.core.disclosure import SMALL, protect
 from salur.core.disclosure import Cell as Safe
 from salur.core.disclosure import Row as SafeRow
 from salur.core.population.layout import Population
-from salur.core.rules.decide import Progress
 from salur.core.rules.evaluate import ELIGIBLE
 from salur.core.rules.plan import NO_LIMIT, Plan
-from salur.core.rules.simulate.cells import POOR, Cell, Cells, Reasons, count
+from salur.core.rules.simulate.cells import Cell, Cells, Reasons
 from salur.core.rules.simulate.changes import Change, changes
+from salur.core.rules.simulate.counting import count
 from salur.core.rules.simulate.moves import KINDS, OUTCOMES, RECEIVE_AFTER, RECEIVE_BEFORE, Move
+from salur.core.rules.simulate.options import Options
 
 TIMES_A_YEAR = {"month": 12, "quarter": 4, "semester": 2, "year": 1, "once": 1}
 MEMBERS_MOST = 64
@@ -167,25 +168,10 @@ def simulate(
     old: Plan | None,
     population: Population,
     work: Path,
-    *,
-    regencies: Sequence[str] | None = None,
-    sample: tuple[int, int] | None = None,
-    facts: Path | None = None,
-    truth: Path | None = None,
-    poor: int = POOR,
-    ceiling: int | None = None,
-    checked: Path | None = None,
-    progress: Progress | None = None,
+    options: Options = Options(),  # noqa: B008 - it is frozen
 ) -> Simulation:
     """Both rulebooks decided and compared; see the package. Raises InputError."""
-    cells = count(
-        new, old, population, work, regencies=regencies, sample=sample, facts=facts, truth=truth, poor=poor,
-        checked=checked, progress=progress,
-    )  # fmt: skip
-    return published(
-        cells, new, old, population, regencies=regencies, sample=sample, poor=None if truth is None else poor,
-        ceiling=ceiling,
-    )  # fmt: skip
+    return published(count(new, old, population, work, options), new, old, population, options)
 
 
 def published(
@@ -193,11 +179,7 @@ def published(
     new: Plan,
     old: Plan | None,
     population: Population,
-    *,
-    regencies: Sequence[str] | None = None,
-    sample: tuple[int, int] | None = None,
-    poor: int | None = None,
-    ceiling: int | None = None,
+    options: Options = Options(),  # noqa: B008
 ) -> Simulation:
     """The simulation of exact counts."""
     book = new.rulebook
@@ -208,6 +190,7 @@ def published(
         for side, plan in enumerate((old, new))
     )
     assert after is not None  # noqa: S101 - new is a plan
+    poor = None if options.truth is None else options.poor
     errors = (None, None) if poor is None or not tree.exact else _errors(cells, old is not None)
     return Simulation(
         programme=book.id,
@@ -217,10 +200,10 @@ def published(
         times_a_year=TIMES_A_YEAR[book.period],
         reference_date=new.on.isoformat(),
         population=population.id,
-        regencies=None if regencies is None else tuple(sorted(regencies)),
-        sample=sample,
+        regencies=None if options.regencies is None else tuple(sorted(options.regencies)),
+        sample=options.sample,
         times=cells.times,
-        ceiling=ceiling,
+        ceiling=options.ceiling,
         before=before,
         after=after,
         kinds=tree.kinds,

@@ -13,10 +13,13 @@ from salur.core.disclosure import SMALL
 from salur.core.faults import InputError
 from salur.core.population.layout import Population
 from salur.core.rules.decide import Progress
+from salur.core.rules.engines import sentences
 from salur.core.rules.evaluate import ELIGIBLE
 from salur.core.rules.plan import Plan, plan
 from salur.core.rules.rulebook import Rulebook, parse
-from salur.core.rules.simulate.cells import POOR
+from salur.core.rules.simulate.before import outside
+from salur.core.rules.simulate.kept import using
+from salur.core.rules.simulate.options import Options
 from salur.core.rules.simulate.published import Simulation, simulate
 from salur.core.toml import parse as parse_toml
 
@@ -102,33 +105,27 @@ def sweep(
     old: Plan | None,
     population: Population,
     work: Path,
+    options: Options = Options(),  # noqa: B008 - it is frozen
     *,
     parameter: str,
     values: Sequence[int],
-    regencies: Sequence[str] | None = None,
-    sample: tuple[int, int] | None = None,
-    facts: Path | None = None,
-    truth: Path | None = None,
-    poor: int = POOR,
-    ceiling: int | None = None,
-    checked: Path | None = None,
-    progress: Progress | None = None,
 ) -> Sweep:
     """Simulate the new rulebook with each value of a parameter, each in a folder of its own below `work`."""
-    said = progress or (lambda stage, province: None)
     plans: Mapping[int, Plan] = {v: plan(with_value(new.rulebook, parameter, v), new.on) for v in values}
+    outside(work, population)
+    options = replace(options, facts=options.facts or work / "facts")
+    said: Progress = options.progress or (lambda stage, province: None)
     found: list[Point] = []
-    for value, ready in plans.items():
+    with sentences(work), using(work):
+        for value, ready in plans.items():
 
-        def told(stage: str, province: str, value: int = value) -> None:
-            said(f"{parameter}={value} {stage}", province)
+            def told(stage: str, province: str, value: int = value) -> None:
+                said(f"{parameter}={value} {stage}", province)
 
-        simulation = simulate(
-            ready, old, population, work / f"{parameter}={value}", regencies=regencies, sample=sample,
-            facts=facts or work / "facts", truth=truth, poor=poor, ceiling=ceiling, checked=checked, progress=told,
-        )  # fmt: skip
-        like = next((p.value for p in found if p.simulation and close(p.simulation, simulation)), None)
-        found.append(Point(value, simulation if like is None else None, like))
+            own = work / f"{parameter}={value}"
+            simulation = simulate(ready, old, population, own, replace(options, progress=told))
+            like = next((p.value for p in found if p.simulation and close(p.simulation, simulation)), None)
+            found.append(Point(value, simulation if like is None else None, like))
     return Sweep(parameter, tuple(found))
 
 

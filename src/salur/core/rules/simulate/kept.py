@@ -1,0 +1,95 @@
+"""What simulations keep for the next one, how processes share it, and how it never grows for ever.
+
+    attributes/<key>   what breakdowns need of each family                     (`attributes`)
+    members/<population>/<key>   sums over members that no decision has made   (`classes`)
+    samples/<key>      parts of populations                                    (`samples`)
+    simulate/<key>     what was counted, so that the same command is answered  (`salur rules simulate`)
+
+Each folder holds a `lock`: its time says when it was used last, and while a process uses the folder it holds the lock.
+When a simulation is done and all of them are together larger than MOST, those that nobody uses go, the longest unused
+first. All of it may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+LOCK = "lock"
+MOST = 5_000_000_000  # bytes
+KINDS = ("attributes/*", "members/*/*", "samples/*", "simulate/*")
+
+
+@contextmanager
+def using(folder: Path, *, alone: bool = False) -> Iterator[None]:
+    """Hold a folder, made if it is not there: with others who only use it, or alone. Waits; the hold of a process that
+    is killed ends with it."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOCK).open("ab") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            if not _is_still(folder, stream.fileno()):  # it went while we waited
+                continue
+            os.utime(stream.fileno())
+            yield
+            return
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """One at a time; others wait."""
+    with lock.open("ab") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _is_still(folder: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat((folder / LOCK).stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def prune(cache: Path, most: int | None = None) -> None:
+    """Delete what was not used for the longest time and is not in use, until the rest is small enough."""
+    found = [folder for kind in KINDS for folder in cache.glob(kind) if folder.is_dir()]
+    sizes = {folder: _bytes(folder) for folder in found}
+    left = sum(sizes.values())
+    for folder in sorted(found, key=_used):
+        if left <= (MOST if most is None else most):
+            return
+        if _deleted(folder):
+            left -= sizes[folder]
+
+
+def _deleted(folder: Path) -> bool:
+    """Whether nobody uses a folder, and it is gone."""
+    try:
+        with (folder / LOCK).open("ab") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(folder, stream.fileno()):
+                shutil.rmtree(folder, ignore_errors=True)
+            return True
+    except OSError:  # in use, or another process deletes it
+        return False
+
+
+def _used(folder: Path) -> float:
+    try:
+        return (folder / LOCK).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _bytes(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size
+        except OSError:  # it goes just now
+            continue
+    return total
