@@ -4,6 +4,7 @@ FAMILIES ?= 10000
 SERVE ?= --serve
 WORKERS ?= 2
 GUESSES ?= 1000000
+SOAK_FAMILIES ?= 10000000
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
 BIN := .venv/bin
@@ -60,9 +61,10 @@ $(SPARK): requirements-spark.lock $(STAMP)
 
 spark: $(SPARK) ## Add PySpark to .venv, for --engine spark and its tests (Java 17 comes from the system)
 
-soak: $(SPARK) ## A million claim codes and NIKs guessed on each database; a million families on a Spark cluster that loses a worker
+soak: $(SPARK) ## A million claim codes and NIKs guessed on each database; ten million families decided, killed three times; a million on a Spark cluster that loses a worker
 	@SALUR_GUESSES=$(GUESSES) $(BIN)/python -m pytest -q -n $(WORKERS) -rP --show-capture=stdout tests/citizens/test_guesses.py
 	@$(BIN)/python -m bench.claims
+	@$(BIN)/python -m tests.core.rules.soak_killed --families $(SOAK_FAMILIES)
 	@$(BIN)/python -m tests.core.rules.soak_spark
 
 lock: $(STAMP) ## Write requirements.lock and requirements-spark.lock anew from pyproject.toml

@@ -18,6 +18,7 @@ from bench.work import BOOKS
 
 Found = dict[str, Any]
 Run = Callable[..., Found]
+OUTSIDE, INSIDE = "simulate, change outside aggregates", "simulate, change inside aggregates"
 RANKED = """
 [parameters.places]
 label  = {{ id = "Tempat per kabupaten/kota", en = "Places in each regency" }}
@@ -62,6 +63,9 @@ def stages(folder: Path, families: int) -> dict[str, tuple[Any, ...]]:
         "statistics counted anew from the masks": ("counted", facts),
         "scan of families and persons": ("scan", people, book),
         "decide from persons, ranks in each regency": ("decide", people, persons, book),
+        "simulate, the first time: attributes of families": ("simulate", people, "highest_decile", 5, folder),
+        OUTSIDE: ("simulate", people, "highest_decile", 3, folder),
+        INSIDE: ("simulate", people, "elderly_age_least", 65, folder),
     }
 
 

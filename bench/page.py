@@ -62,6 +62,7 @@ def text(kept: dict[str, Found]) -> str:
         out += _openfisca(kept["openfisca"])
     if "nation" in kept:
         out += _nation(kept["nation"])
+        out += _simulate(kept["nation"])
     if "agree" in kept:
         out += _agree(kept["agree"])
     if "cycle" in kept:
@@ -216,6 +217,32 @@ def _nation(found: Found) -> list[str]:
         + ("the same bytes." if found["same"] else "NOT the same bytes."),
         "",
         *_table(("stage", "minutes", "CPU s", "peak MB", "disk GB after it"), rows),
+    ]  # fmt: skip
+
+
+SIMULATE = {
+    "simulate, the first time: attributes of families": "",
+    "simulate, change outside aggregates": "≤ 30",
+    "simulate, change inside aggregates": "≤ 90",
+}
+
+
+def _simulate(found: Found) -> list[str]:
+    """A changed rulebook against the one in force."""
+    stages = {name: found["stages"][name] for name in SIMULATE if name in found["stages"]}
+    if not stages:
+        return []
+    return [
+        "", f"## Simulate before you decide: {found['families']:,} families", "",
+        "PKH with one parameter changed against PKH, with all breakdowns and errors, from family facts; part of "
+        "`make bench-nation`, each in a process of its own. Seconds are of the clock, whatever else the machine did; "
+        "demands are for 93,000,000 families on 2 free cores.",
+        "",
+        *_table(
+            ("work", "seconds", "demand", "CPU s", "CPU s ÷ 2", "peak MB", "families moved"),
+            ((name, f"{done['seconds']:.0f}", SIMULATE[name], f"{done['cpu']:.0f}", f"{done['cpu'] / 2:.0f}",
+              f"{done['mb']:.0f}", f"{done['moved']:,}") for name, done in stages.items()),
+        ),
     ]  # fmt: skip
 
 

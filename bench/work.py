@@ -300,6 +300,26 @@ def _median(who: list[tuple[Any, Any]], work: Callable[[Any, Any], object]) -> f
     return sorted(times)[len(times) // 2] / 1000
 
 
+def simulate(population: str, parameter: str, value: str, cache: str) -> dict[str, Any]:
+    """PKH with another value of a parameter against PKH, from family facts; nothing of an earlier run is answered."""
+    from salur.core.rules import plan_on
+    from salur.core.rules.simulate import Options
+    from salur.core.rules.simulate import simulate as compare
+    from salur.core.rules.simulate.sweeps import with_value
+
+    catalogue, people = opened(population)
+    old = plan_of("pkh", catalogue, people)
+    new = plan_on(with_value(old.rulebook, parameter, int(value)), old.on)
+    folder, work = Path(cache), Path(cache) / "simulate" / "measured"
+    for left in (work, folder / "members"):
+        shutil.rmtree(left, ignore_errors=True)
+    options = Options(facts=folder, checked=folder / "checked", truth=people.path / "truth")
+    begun, clock = cpu(), time.monotonic()
+    found = compare(new, old, people, work, options)
+    moved = sum(line.units for line in found.kinds if not {"same", "unchanged"} & set(line.names))
+    return {"cpu": cpu() - begun, "seconds": time.monotonic() - clock, "moved": moved}
+
+
 WORKS: dict[str, Callable[..., dict[str, Any]]] = {
     work.__name__: work
     for work in (
@@ -318,6 +338,7 @@ WORKS: dict[str, Callable[..., dict[str, Any]]] = {
         prepare,
         statistics,
         counted,
+        simulate,
     )
 }
 
