@@ -38,6 +38,16 @@ def home(tmp_path_factory):
         )
         assert made.returncode == 0, made.stderr
     (folder / "new.toml").write_text(PKH.replace("2025-02-05, value = 4", "2025-02-05, value = 3"))
+    for name, text, other in (
+        ("newer", '"format":1', '"format":2'),
+        ("renamed", '"decile":{', '"decile2":{'),
+    ):
+        shutil.copytree(folder / "others", folder / name)
+        manifest = folder / name / "manifest.json"
+        assert text in manifest.read_text("utf-8")
+        manifest.write_text(manifest.read_text("utf-8").replace(text, other), "utf-8")
+    done = simulate(folder, "new.toml", "--work", "work-of-people")
+    assert done.returncode == 0, done.stderr
     return folder
 
 
@@ -55,7 +65,8 @@ def salur(*arguments, home, language="en", **options):
 
 
 def simulate(home, *arguments, **options):
-    done = salur("rules", "simulate", *arguments, "--population", "people", home=home, **options)
+    over = () if "--population" in arguments else ("--population", "people")
+    done = salur("rules", "simulate", *arguments, *over, home=home, **options)
     assert "Traceback" not in done.stderr
     return done
 
@@ -167,6 +178,28 @@ BAD = {
     ),
     "no regency": (("new.toml", "--regency", ","), "No regency is chosen", "kabupaten"),
     "no number": (("pkh", "--sweep", "highest_decile=a..b"), "in whole numbers", "bilangan bulat"),
+    "no name": (("pkh", "--sweep", "=1..3"), "written like highest_decile=1..6", "ditulis seperti"),
+    "a fraction": (("pkh", "--sweep", "highest_decile=1.5..3"), "in whole numbers", "bilangan bulat"),
+    "a work folder of another population": (
+        ("new.toml", "--population", "others", "--work", "work-of-people"),
+        "a simulation of something else",
+        "simulasi dari hal lain",
+    ),
+    "a population of another version": (
+        ("new.toml", "--population", "newer"),
+        'an object with "format":1',
+        '"format":1',
+    ),
+    "a population of other facts": (
+        ("new.toml", "--population", "renamed"),
+        "not declared in the manifest",
+        "tidak disebut dalam manifes",
+    ),
+    "csv on a full disk": (
+        ("new.toml", "--csv", "/dev/full"),
+        "cannot be written: No space",
+        "tidak dapat ditulis",
+    ),
     "no range": (("pkh", "--sweep", "highest_decile=6..1"), "goes upwards", "naik"),
     "too many": (("pkh", "--sweep", "highest_decile=1..9999"), "at most 50", "50"),
     "no parameter": (("pkh", "--sweep", "decile=1..3"), "no parameter decile", "decile"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -76,18 +77,27 @@ def truth_seen(truth: Path | None, population: Population) -> list[list[object]]
     return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.exists()]
 
 
+def refuse_others(work: Path, raw: bytes) -> None:
+    """Refuse a folder that holds something else."""
+    there = {path.name for path in work.iterdir()} if work.exists() else set()
+    try:
+        held = (work / "run.json").read_bytes()
+    except FileNotFoundError:
+        if there - {LOCK, "run.json.part"}:
+            raise InputError.at(
+                work, "The folder is not empty and holds no simulation; give another folder."
+            ) from None
+        return
+    if held != raw:
+        raise InputError.at(work, "The folder holds a simulation of something else; give another folder.")
+
+
 def begin(work: Path, raw: bytes) -> None:
-    """Make the folder ready, or refuse one that holds something else."""
-    mark = work / "run.json"
-    if mark.exists():
-        if mark.read_bytes() != raw:
-            raise InputError.at(work, "The folder holds a simulation of something else; give another folder.")
-    else:
-        if work.exists() and any(path.name not in (LOCK, "run.json.part") for path in work.iterdir()):
-            raise InputError.at(work, "The folder is not empty and holds no simulation; give another folder.")
-        work.mkdir(parents=True, exist_ok=True)
-        write_whole(mark, raw)
+    """Make the folder ready; nobody else is at it."""
+    refuse_others(work, raw)
+    write_whole(work / "run.json", raw)
     (work / "cells").mkdir(exist_ok=True)
+    shutil.rmtree(work / "spill", ignore_errors=True)
 
 
 def chosen(population: Population, regencies: Sequence[str] | None) -> dict[str, dict[str, int]]:

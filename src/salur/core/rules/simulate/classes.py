@@ -89,9 +89,7 @@ class Classes:
 
     def _sums(self, plan: Plan) -> Sums:
         """Those that a decision made, or our own."""
-        folder = family_facts.where(plan, self.population, self.facts / "family-facts")
-        if not folder.is_dir():
-            folder = family_facts.where(plan, self.population, self.facts / "members")
+        folder = family_facts.where(plan, self.population, where_sums(plan, self.population, self.facts))
         return self.sums.setdefault(folder, Sums(plan, folder, f"w{len(self.sums)}_"))
 
     def hold(self, stack: ExitStack) -> None:
@@ -148,6 +146,12 @@ class Classes:
             rows += f" POSITIONAL JOIN (SELECT {named} FROM read_parquet({quoted(file)}))"
             shown += [f"f.{prefix}{word}" for word in words[folder]]
         return f"SELECT {', '.join([*shown, *facts])} FROM ({rows}) f WHERE {within}"
+
+
+def where_sums(plan: Plan, population: Population, facts: Path) -> Path:
+    """Where `family_facts` keeps the sums of a plan: where a decision made them, else among ours, which are pruned."""
+    decided = facts / "family-facts"
+    return decided if family_facts.where(plan, population, decided).is_dir() else facts / "members"
 
 
 def halves(plan: Plan) -> tuple[Plan, Plan]:

@@ -19,7 +19,7 @@ import duckdb
 
 from salur.core.population.layout import Population
 from salur.core.population.slices import require_space
-from salur.core.rules import engines, sql
+from salur.core.rules import engines, family_facts, sql
 from salur.core.rules.decide import Progress, count_column, decide, verified
 from salur.core.rules.engines import copy, sentences
 from salur.core.rules.plan import Plan
@@ -27,7 +27,7 @@ from salur.core.rules.rows import quoted
 from salur.core.rules.simulate import before, cells
 from salur.core.rules.simulate.attributes import BREAKDOWNS, Attributes, missing
 from salur.core.rules.simulate.cells import Cells
-from salur.core.rules.simulate.classes import Classes
+from salur.core.rules.simulate.classes import Classes, where_sums
 from salur.core.rules.simulate.compared import Pair, coded
 from salur.core.rules.simulate.kept import prune, using
 from salur.core.rules.simulate.options import Options
@@ -64,10 +64,9 @@ def count(
     with sentences(work):
         chosen = before.chosen(population, options.regencies)
         run = before.run_of(new, old, population, options)
-        before.begin(work, run)
+        before.refuse_others(work, run)
         with using(work, alone=True), ExitStack() as held:
-            before.begin(work, run)  # it may have gone while we waited
-            shutil.rmtree(work / "spill", ignore_errors=True)
+            before.begin(work, run)
             counted = _counted(new, old, population, work, facts, chosen, options, held, by_class=by_class)
         prune(facts)
     return counted
@@ -113,7 +112,7 @@ class _Count:
         by_class: bool,
     ) -> None:
         self.new, self.old, self.population, self.work, self.facts = new, old, population, work, facts
-        self.chosen, self.options = chosen, options
+        self.chosen, self.options, self.held = chosen, options, held
         self.said: Progress = options.progress or (lambda stage, province: None)
         self.pair = Pair(new, old, options.poor)
         catalogue = new.rulebook.catalogue
@@ -162,9 +161,12 @@ class _Count:
         """All of the areas in which somebody is compared, with ranks."""
         assert plan.places is not None  # noqa: S101 - asked by the caller
         needed = self.population.provinces if plan.places.by == "nation" else tuple(self.chosen)
+        sums = where_sums(plan, self.population, self.facts)
+        if sums.name == "members":
+            self.held.enter_context(using(family_facts.where(plan, self.population, sums)))
         decide(
             plan, replace(self.population, provinces=needed), self.work / name, checked=self.options.checked,
-            family_facts=self.facts / "family-facts",
+            family_facts=sums,
             progress=lambda stage, province: self.said(f"{stage} {name}", province),
         )  # fmt: skip
 

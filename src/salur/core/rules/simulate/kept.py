@@ -21,7 +21,13 @@ from pathlib import Path
 
 LOCK = "lock"
 MOST = 5_000_000_000  # bytes
-KINDS = ("attributes/*", "members/*/*", "samples/*", "simulate/*")
+KINDS = (
+    "attributes/*",
+    "members/*/*",
+    "samples/*",
+    "simulate/*",
+    "classes/*",
+)  # the last: of earlier versions
 
 
 @contextmanager
@@ -72,7 +78,9 @@ def _deleted(folder: Path) -> bool:
         with (folder / LOCK).open("ab") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_still(folder, stream.fileno()):
-                shutil.rmtree(folder, ignore_errors=True)
+                gone = folder.with_name(f"{folder.name}.gone")
+                folder.rename(gone)  # at once, so that nobody finds half of it
+                shutil.rmtree(gone, ignore_errors=True)
             return True
     except OSError:  # in use, or another process deletes it
         return False

@@ -65,7 +65,7 @@ def read_sweep(text: str) -> tuple[str, list[int]]:
     values: set[int] = set()
     for part in listed.split(","):
         found = _PART.fullmatch(part.strip())
-        if not sign or found is None:
+        if not name.strip() or not sign or found is None:
             raise InputError.of("A sweep is written like highest_decile=1..6 or amount=200000,300000, in whole "
                                 "numbers; not {text}.", text=text)  # fmt: skip
         first, last = int(found[1]), int(found[2] or found[1])

@@ -1,0 +1,113 @@
+"""The cache of simulations stays small, and processes that run at once take nothing from each other."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from tests.core.rules.soak_killed import BOOKS, SALUR, finished
+
+from salur.core.rules.simulate import kept
+from salur.core.rules.simulate.kept import prune, using
+
+
+def made(cache: Path, name: str, used: int, size: int = 1_000) -> Path:
+    folder = cache / name
+    with using(folder):
+        (folder / "file").write_bytes(b"x" * size)
+    os.utime(folder / kept.LOCK, (used, used))
+    return folder
+
+
+def test_the_longest_unused_go_first_until_the_rest_is_small_enough(tmp_path: Path) -> None:
+    names = ["attributes/a", "members/population/b", "samples/c", "simulate/d"]
+    folders = [made(tmp_path, name, used) for used, name in zip((40, 20, 30, 10), names, strict=True)]
+    others = made(tmp_path, "family-facts/population/e", 1)  # not ours
+    prune(tmp_path, most=2_500)
+    assert [folder.exists() for folder in (*folders, others)] == [True, False, True, False, True]
+    prune(tmp_path, most=2_500)
+    assert folders[0].exists()
+    assert folders[2].exists()
+    with using(folders[2]):  # now it is the one used last
+        pass
+    prune(tmp_path, most=1_500)
+    assert [folder.exists() for folder in folders] == [False, False, True, False]
+
+
+def test_what_another_process_uses_stays(tmp_path: Path) -> None:
+    folder = made(tmp_path, "attributes/a", 1)
+    hold = (
+        "import sys; from pathlib import Path; from salur.core.rules.simulate.kept import using\n"
+        f"with using(Path({str(folder)!r})):\n    print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        prune(tmp_path, most=0)
+        assert (folder / "file").exists()
+        with using(folder):  # others may use it as well
+            pass
+        other.kill()  # and its hold ends with it
+        other.wait()
+    prune(tmp_path, most=0)
+    assert not folder.exists()
+
+
+def test_who_waits_for_a_folder_that_goes_gets_a_new_one(tmp_path: Path) -> None:
+    folder = made(tmp_path, "simulate/a", 1)
+    here: list[bool] = []
+
+    def wait() -> None:
+        with using(folder, alone=True):
+            here.append((folder / kept.LOCK).exists() and not (folder / "file").exists())
+
+    with (folder / kept.LOCK).open("ab") as stream:
+        kept.fcntl.flock(stream, kept.fcntl.LOCK_EX)
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        kept.shutil.rmtree(folder)
+    waiting.join(20)
+    assert here == [True]
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kept") / "people"
+    words = [
+        "population",
+        "generate",
+        "--families",
+        "6000",
+        "--regencies",
+        "35.10,36,51",
+        "--out",
+        str(folder),
+    ]
+    finished([*SALUR, *words], {})
+    return folder
+
+
+def test_two_at_once_with_one_cache_that_is_too_small_answer_as_one_alone(
+    people: Path, tmp_path: Path
+) -> None:
+    words = ["rules", "simulate", "--population", str(people), "--against", "pkh", "--json"]
+    sweep = [*SALUR, *words, str(BOOKS / "pkh.toml"), "--sweep", "elderly_age_least=61..63"]
+    wanted = finished(sweep, {"SALUR_CACHE": str(tmp_path / "alone")})
+    small = "import salur.core.rules.simulate.kept as kept; kept.MOST = 0; from salur.commands import main; main()"
+    command = [sys.executable, "-c", small, *sweep[len(SALUR) :]]
+    own = os.environ | {"SALUR_CACHE": str(tmp_path / "shared")}
+    sampled = [*command, "--sample", "3"]
+    runs = [
+        subprocess.Popen(each, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for each in (command, command, sampled, sampled)
+    ]
+    told = [run.communicate(timeout=300) for run in runs]
+    assert [run.returncode for run in runs] == [0] * 4, [err for _, err in told]
+    assert [out for out, _ in told[:2]] == [wanted] * 2
+    assert told[2][0] == told[3][0] != wanted
