@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,12 @@ def test_what_another_process_uses_stays(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
+def opened(file: Path) -> int:
+    """How often this process has a file open."""
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return sum(link.readlink() == file for link in links)
+
+
 def test_who_waits_for_a_folder_that_goes_gets_a_new_one(tmp_path: Path) -> None:
     folder = made(tmp_path, "simulate/a", 1)
     here: list[bool] = []
@@ -71,6 +78,8 @@ def test_who_waits_for_a_folder_that_goes_gets_a_new_one(tmp_path: Path) -> None
         kept.fcntl.flock(stream, kept.fcntl.LOCK_EX)
         waiting = threading.Thread(target=wait)
         waiting.start()
+        while waiting.is_alive() and opened(folder / kept.LOCK) < 2:
+            time.sleep(0.01)
         kept.shutil.rmtree(folder)
     waiting.join(20)
     assert here == [True]
