@@ -16,15 +16,14 @@ import hashlib
 import json
 import re
 import shutil
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import duckdb
+import pyarrow as pa
 
 from salur.core.faults import Fault as Wrong
 from salur.core.faults import InputError
@@ -37,15 +36,16 @@ from salur.core.population.layout import (
     verify,
     write_whole,
 )
-from salur.core.rules import engines, sql
+from salur.core.rules import engines, family_classes, places, sql, totals
 from salur.core.rules.engines import Engine, copy, sentences
-from salur.core.rules.evaluate import NOT_FOUND, OUTCOMES, Cutoff
+from salur.core.rules.evaluate import OUTCOMES, Cutoff
 from salur.core.rules.family_facts import prepare
 from salur.core.rules.plan import Plan
 from salur.core.rules.rows import quoted
 from salur.core.rules.rulebook import ID
 
 FIXED = ("unit_id", "family_id", "outcome", "failed", "unknown", "amount", "amount_most")
+count_column = engines.count_column
 Progress = Callable[[str, str], None]  # (stage, province) when it is done
 
 
@@ -75,15 +75,7 @@ class Decisions:
     @property
     def cutoffs(self) -> dict[str, Cutoff]:
         """Where the places of each area ended."""
-        return {
-            area: Cutoff(c["score"], c["unit_id"], c["closed"])
-            for area, c in self.manifest["cutoffs"].items()
-        }
-
-
-def count_column(component: str) -> str:
-    """The column of a component's count."""
-    return f"n_{component}"
+        return places.cutoffs(self.manifest["cutoffs"])
 
 
 def open_decisions(path: Path) -> Decisions:
@@ -178,15 +170,8 @@ def decide(
         for folder in (work, out / "decisions"):
             folder.mkdir(parents=True, exist_ok=True)
         with closing(engines.engine(engine, work, postgres_url, master)) as worker:
-            for province in population.provinces:
-                _province(plan, population, province, out, worker, family_facts)
-                said("decide", province)
-            cutoffs = {} if plan.places is None else _places(plan, population, out, worker)
-            if plan.places is not None:
-                for province in population.provinces:
-                    _with_places(plan, province, out, cutoffs, worker)
-                    said("places", province)
-            return _finish(plan, population, out, run, cutoffs, worker)
+            cutoffs = _decide(plan, population, out, worker, family_facts, said)
+            return _finish(plan, population, out, run, cutoffs)
 
 
 # ---- before ------------------------------------------------------------------------------------------------
@@ -246,25 +231,133 @@ def verified(population: Population, plan: Plan, checked: Path | None, said: Pro
         write_whole(mark, raw)
 
 
-# ---- a province --------------------------------------------------------------------------------------------
+# ---- province by province ----------------------------------------------------------------------------------
 
 
-def _province(
-    plan: Plan, population: Population, province: str, out: Path, worker: Engine, family_facts: Path | None
-) -> None:
-    """The decisions of a province before places are given, into work/ (or in place where there is no quota)."""
-    final = out / "decisions" / f"{province}.parquet"
-    decided = out / "work" / f"{province}.parquet"
-    if final.exists() or decided.exists():
-        return
-    part = out / "work" / f"{province}.part"
-    columns = sql.columns(plan) if plan.places is not None else _shown(plan, "")
+class Decided(Protocol):
+    """A province that is decided, before places are given."""
+
+    province: str
+
+    def candidates(self) -> Iterator[pa.Table]:
+        """Who may have a place: the columns of `places.CANDIDATES`."""
+
+    def write(self, target: Path, cutoffs: Mapping[str, Cutoff]) -> Sequence[totals.Row]:
+        """Write the decisions, candidates beyond the cut-off of their area waiting; returns what they come to."""
+
+
+def _decide(
+    plan: Plan, population: Population, out: Path, worker: Engine, family_facts: Path | None, said: Progress
+) -> dict[str, Any]:
+    """Write the decisions of every province that has none yet, and the ranks; returns the cut-offs of all areas."""
+    work = out / "work"
+    areas = places.areas(plan, population, worker) if plan.places else {}
+    left = [p for p in population.provinces if not (out / "decisions" / f"{p}.parquet").exists()]
+
+    def decided() -> Iterator[Decided]:
+        return _decided(plan, population, left, work, worker, family_facts)
+
+    def ranked(name: str, candidates: Iterable[pa.Table]) -> Mapping[str, Cutoff]:
+        return places.cutoffs(places.rank(plan, areas[name], candidates, name, work, worker))
+
+    cutoffs: Mapping[str, Cutoff] = {}
+    if places.NATION in areas:
+        cutoffs = ranked(places.NATION, (table for each in decided() for table in each.candidates()))
+    for each in decided():
+        if each.province in areas:
+            cutoffs = ranked(each.province, each.candidates())
+        part = work / f"{each.province}.part"
+        write_whole(_note(work, each.province), json.dumps(each.write(part, cutoffs)).encode())
+        part.replace(out / "decisions" / f"{each.province}.parquet")
+        (work / f"{each.province}.parquet").unlink(missing_ok=True)
+        said("decide", each.province)
+    return places.gather(plan, population, out, worker) if plan.places else {}
+
+
+def _note(work: Path, province: str) -> Path:
+    """What the decisions of a province come to."""
+    return work / f"totals-{province}.json"
+
+
+def _decided(
+    plan: Plan,
+    population: Population,
+    provinces: Sequence[str],
+    work: Path,
+    worker: Engine,
+    family_facts: Path | None,
+) -> Iterator[Decided]:
+    """The provinces one after the other: families by class where a cache is given, else each unit by itself."""
+    files: dict[str, family_classes.Files] = {}
     if family_facts is not None and isinstance(worker, engines.DuckDB):
-        facts = prepare(plan, population, province, family_facts, worker.connection)
-        worker.decide(plan, population, province, columns, part, facts)
-    else:
-        worker.decide(plan, population, province, columns, part)
-    part.replace(final if plan.places is None else decided)
+        for province in provinces:
+            made = family_classes.prepare(plan, population, province, family_facts, worker.connection)
+            files |= {province: made} if made else {}
+    shown = [*_shown(plan, "")[len(engines.IDS) :], *(["persons"] if plan.places else [])]
+    classes = family_classes.decided(plan, list(files.values()), shown, worker.connection)
+    for province in provinces:
+        if province in files:
+            yield family_classes.Province(
+                plan, province, files[province].families, next(classes), worker.connection
+            )
+        else:
+            yield _Units(plan, population, province, work, worker, family_facts)
+
+
+class _Units:
+    """Each unit of a province decided by itself: under a quota into a file in `work`, before places are given."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        population: Population,
+        province: str,
+        work: Path,
+        worker: Engine,
+        family_facts: Path | None,
+    ) -> None:
+        self.plan, self.population, self.province = plan, population, province
+        self.worker, self.family_facts = worker, family_facts
+        self.file = work / f"{province}.parquet"
+
+    def candidates(self) -> Iterator[pa.Table]:
+        assert self.plan.places is not None  # noqa: S101 - asked by the caller
+        area = places.AREA[self.plan.places.by]
+        query = f"SELECT unit_id, {area} AS area, score, persons FROM {self._rows()}"
+        with (
+            self.worker.connection.cursor()
+            .sql(f"{query} WHERE outcome = 'eligible'")
+            .to_arrow_reader() as rows
+        ):
+            for batch in rows:
+                yield pa.Table.from_batches([batch])
+
+    def write(self, target: Path, cutoffs: Mapping[str, Cutoff]) -> Sequence[totals.Row]:
+        connection = self.worker.connection
+        if self.plan.places is None:
+            self._decide(_shown(self.plan, ""), target)
+        else:
+            rows, late = self._rows(), places.late(self.plan, self.province, cutoffs)
+            if late:
+                rows = f"(SELECT *, {late} AS waits FROM {rows})"
+            shown = ", ".join(_shown(self.plan, "waits" if late else ""))
+            copy(connection, f"SELECT {shown} FROM {rows}", target, decisions=True)
+        return totals.counted(self.plan, f"read_parquet({quoted(target)})", connection)
+
+    def _rows(self) -> str:
+        if not self.file.exists():
+            part = self.file.with_suffix(".part")
+            self._decide(sql.columns(self.plan), part)
+            part.replace(self.file)
+        return f"read_parquet({quoted(self.file)})"
+
+    def _decide(self, shown: Sequence[str], target: Path) -> None:
+        plan, population, province, worker = self.plan, self.population, self.province, self.worker
+        if self.family_facts is not None and isinstance(worker, engines.DuckDB):
+            facts = prepare(plan, population, province, self.family_facts, worker.connection)
+            worker.decide(plan, population, province, shown, target, facts)
+        else:
+            worker.decide(plan, population, province, shown, target)
 
 
 def _shown(plan: Plan, waits: str) -> list[str]:
@@ -283,98 +376,6 @@ def _shown(plan: Plan, waits: str) -> list[str]:
     return shown
 
 
-def _final(plan: Plan, decided: Path, final: Path, waits: str, worker: Engine) -> None:
-    """The final file from the decisions before places were given."""
-    part = final.with_suffix(".part")
-    rows = f"read_parquet({quoted(decided)})"
-    if waits:
-        rows = f"(SELECT *, {waits} AS waits FROM {rows})"
-    query = f"SELECT {', '.join(_shown(plan, 'waits' if waits else ''))} FROM {rows}"
-    copy(worker.connection, query, part)
-    part.replace(final)
-
-
-# ---- places ------------------------------------------------------------------------------------------------
-
-
-def _places(plan: Plan, population: Population, out: Path, worker: Engine) -> dict[str, Any]:
-    """Rank the candidates of every area; returns where the places ended."""
-    places = plan.places
-    assert places is not None  # noqa: S101 - asked by the caller
-    known = out / "work" / "cutoffs.json"
-    if known.exists() and (out / "ranks.parquet").exists():
-        return json.loads(known.read_bytes())  # type: ignore[no-any-return]
-    work = out / "work"
-    area = {"nation": "''", "province": "substr(region, 1, 2)", "regency": "region"}[places.by]
-    connection = worker.connection
-    areas: list[str] = []
-    ranked: list[Path] = []
-    # An area lies in one province, so that a province at a time is ranked; the nation is one area.
-    for together in [population.provinces] if places.by == "nation" else [[p] for p in population.provinces]:
-        decided = ", ".join(quoted(work / f"{province}.parquet") for province in together)
-        rows = f"read_parquet([{decided}])"
-        areas += [row[0] for row in connection.execute(
-            f"SELECT DISTINCT {area} FROM {rows} ORDER BY 1"
-        ).fetchall()]  # fmt: skip
-        candidates = work / "candidates.parquet"
-        copy(connection, f"SELECT unit_id, {area} AS area, score, persons FROM {rows} WHERE outcome = 'eligible' "
-             "ORDER BY area, score, unit_id", candidates)  # fmt: skip
-        ranked.append(work / f"ranked-{together[0]}.parquet")
-        worker.rank(candidates, ranked[-1])
-    missing = [name for name in areas if places.of(name) is None]
-    if missing:
-        raise InputError.at(plan.rulebook.path, "The quota says no places for {areas}.",
-                            line=plan.rulebook.quota.line if plan.rulebook.quota else 0,
-                            areas=", ".join(missing[:10]))  # fmt: skip
-    table = " UNION ALL ".join(
-        f"SELECT '{name}' AS area, CAST({places.of(name)} AS BIGINT) AS places" for name in areas
-    )
-    all_ranked = f"read_parquet([{', '.join(map(quoted, ranked))}])"
-    served = connection.execute(f"""
-        SELECT p.area, p.places, count(r.unit_id), count(r.unit_id) FILTER (WHERE r.used <= p.places),
-            coalesce(max(r.used) FILTER (WHERE r.used <= p.places), 0),
-            arg_max(r.score, r.place) FILTER (WHERE r.used <= p.places),
-            arg_max(r.unit_id, r.place) FILTER (WHERE r.used <= p.places)
-        FROM ({table}) p LEFT JOIN {all_ranked} r ON r.area = p.area GROUP BY p.area, p.places ORDER BY p.area
-    """).fetchall()  # fmt: skip
-    cutoffs = {
-        name: {
-            "places": number, "candidates": candidates, "served": count, "used": used,
-            "closed": count == 0 and (candidates > 0 or number == 0),
-            "score": score if count < candidates or used >= number else None,
-            "unit_id": unit_id if count < candidates or used >= number else None,
-        }
-        for name, number, candidates, count, used, score, unit_id in served
-    }  # fmt: skip
-    part = out / "ranks.part"
-    shown = 'SELECT unit_id, area, score, place AS "rank" FROM'  # each file stands by area and place
-    copy(connection, [f"{shown} read_parquet({quoted(path)})" for path in ranked], part)
-    part.replace(out / "ranks.parquet")
-    write_whole(known, canonical(cutoffs))
-    return cutoffs
-
-
-def _with_places(plan: Plan, province: str, out: Path, cutoffs: Mapping[str, Any], worker: Engine) -> None:
-    """The final file of a province: candidates beyond the cut-off wait."""
-    final = out / "decisions" / f"{province}.parquet"
-    if final.exists():
-        return
-    assert plan.places is not None  # noqa: S101 - asked by the caller
-    area = {"nation": "''", "province": "substr(region, 1, 2)", "regency": "region"}[plan.places.by]
-    late = []
-    for name, cutoff in cutoffs.items():
-        score, unit_id = cutoff["score"], cutoff["unit_id"]
-        if name[:2] not in ("", province):
-            continue
-        if cutoff["closed"]:
-            late.append(f"WHEN '{name}' THEN TRUE")
-        elif score is not None:
-            late.append(f"WHEN '{name}' THEN score > {score} OR (score = {score} AND unit_id > {unit_id})")
-    # CASE asks of each row only what is said of its own area.
-    waits = f"outcome = 'eligible' AND CASE {area} {' '.join(late)} ELSE FALSE END" if late else ""
-    _final(plan, out / "work" / f"{province}.parquet", final, waits, worker)
-
-
 # ---- after -------------------------------------------------------------------------------------------------
 
 
@@ -384,7 +385,6 @@ def _finish(
     out: Path,
     run: dict[str, Any],
     cutoffs: Mapping[str, Any],
-    worker: Engine,
 ) -> Decisions:
     """Write the manifest last: a folder with a manifest is finished."""
     rulebook = plan.rulebook
@@ -396,7 +396,7 @@ def _finish(
         files["ranks.parquet"] = out / "ranks.parquet"
     entries = {name: file_entry(path) for name, path in files.items()}
     counted = {
-        province: _counted(plan, out / "decisions" / f"{province}.parquet", worker.connection)
+        province: totals.added(plan, json.loads(_note(out / "work", province).read_bytes()))
         for province in population.provinces
     }
     manifest = {key: value for key, value in run.items() if key != "engine"} | {
@@ -408,8 +408,8 @@ def _finish(
         "rows": {
             province: entries[f"decisions/{province}.parquet"].rows for province in population.provinces
         },
-        "totals": _totals(plan, counted.values()),
-        "provinces": {province: _totals(plan, [numbers]) for province, numbers in counted.items()},
+        "totals": totals.totals(plan, counted.values()),
+        "provinces": {province: totals.totals(plan, [numbers]) for province, numbers in counted.items()},
         "files": {
             name: {"bytes": e.bytes, "rows": e.rows, "sha256": e.sha256} for name, e in entries.items()
         },
@@ -426,53 +426,6 @@ def _tidy(out: Path) -> None:
     """Remove what only an unfinished run needs, also after one that was killed before it could."""
     shutil.rmtree(out / "work", ignore_errors=True)
     (out / "run.json").unlink(missing_ok=True)
-
-
-Counted = Mapping[
-    str, Counter[object]
-]  # by outcome: units, sums of columns, and (mask, bit) for each criterion
-
-
-def _counted(plan: Plan, file: Path, connection: duckdb.DuckDBPyConnection) -> Counted:
-    """What the rows of a province come to."""
-    rows = f"read_parquet({quoted(file)})"
-    bits = range(len(plan.rulebook.criterion_ids))
-    sums = ("amount", "amount_most", *(count_column(item.id) for item in plan.items))
-    counted: Counted = {outcome: Counter() for outcome in OUTCOMES}
-    summed = ", ".join(f'CAST(sum("{name}") AS BIGINT)' for name in sums)
-    for outcome, failed, unknown, units, *numbers in connection.execute(
-        f"SELECT outcome, failed, unknown, count(*), {summed} FROM {rows} GROUP BY outcome, failed, unknown"
-    ).fetchall():
-        numbers_of = counted[outcome]
-        numbers_of["units"] += units
-        numbers_of.update(dict(zip(sums, numbers, strict=True)))
-        for name, mask in (("failed", failed), ("unknown", unknown)):
-            numbers_of.update({(name, bit): units for bit in bits if mask >> bit & 1})
-    return counted
-
-
-def _totals(plan: Plan, provinces: Iterable[Counted]) -> dict[str, Any]:
-    """Units and money per outcome, and how many units fail or wait for each criterion."""
-    counted: dict[str, Counter[object]] = {outcome: Counter() for outcome in OUTCOMES}
-    for numbers in provinces:
-        for outcome in OUTCOMES:
-            counted[outcome].update(numbers[outcome])
-
-    def total(key: object, outcomes: Iterable[str] = OUTCOMES) -> int:
-        return sum(counted[outcome][key] for outcome in outcomes)
-
-    looked_at = [outcome for outcome in OUTCOMES if outcome != NOT_FOUND]
-    return {
-        "outcomes": {
-            outcome: {name: total(name, (outcome,)) for name in ("units", "amount", "amount_most")}
-            for outcome in OUTCOMES
-        },
-        "criteria": {
-            id_: {mask: total((mask, bit), looked_at) for mask in ("failed", "unknown")}
-            for bit, id_ in enumerate(plan.rulebook.criterion_ids)
-        },
-        "components": {item.id: total(count_column(item.id)) for item in plan.items},
-    }
 
 
 def reference_date(decisions: Decisions) -> date:

@@ -31,6 +31,8 @@ FAMILIES_AT_ONCE = (
     1_000_000  # of which rows are grouped, joined and sorted together: memory does not grow beyond
 )
 GROUP = 122_880  # rows in a row group
+IDS = ("unit_id", "family_id")
+COUNT = "n_"  # before the name of a component: the column of its count
 BATCH = 20_000
 # Ranks within an area: the n-th, and how many places are taken with this unit.
 RANKS = """SELECT unit_id, area, score,
@@ -51,7 +53,7 @@ class Engine(Protocol):
     ) -> None:
         """Write a row for every unit of a province, in the order of the population.
 
-        shown: SQL made of the columns `sql.columns(plan)`.
+        shown: SQL made of the columns `sql.columns(plan)`; without a quota those of finished decisions.
         """
 
     def rank(self, candidates: Path, target: Path) -> None:
@@ -98,17 +100,49 @@ def connect(work: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def copy(connection: duckdb.DuckDBPyConnection, queries: str | Sequence[str], target: Path) -> None:
-    """Write the rows of queries, one after the other, to a Parquet file.
+def count_column(component: str) -> str:
+    """The column of a component's count."""
+    return f"{COUNT}{component}"
+
+
+def copy(
+    connection: duckdb.DuckDBPyConnection,
+    queries: str | Sequence[str],
+    target: Path,
+    *,
+    decisions: bool = False,
+) -> None:
+    """Write the rows of queries, one after the other, to a Parquet file. `decisions`: as `decisions_writer` does.
 
     The queries order their rows. The same rows give the same bytes, however many queries and threads gave them.
     """
     texts = [queries] if isinstance(queries, str) else queries
     batches = _batches(connection, texts)
     schema = next(batches).schema
-    with parquet_writer(target, schema, ("unit_id", "family_id")) as writer:
+    made = decisions_writer(target, schema) if decisions else parquet_writer(target, schema, IDS)
+    with made as writer:
         for group in _groups(batches, schema):
-            writer.write_table(group, row_group_size=GROUP)
+            writer.write_table(
+                pa.Table.from_arrays(group.columns, schema=writer.schema), row_group_size=GROUP
+            )
+
+
+def decisions_writer(target: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of finished decisions, whose bytes repeat: no column has a NULL, and only ids are looked for.
+
+    Writing is the greatest part of deciding. Counts, nearly all of them 0, are written quickest as they are.
+    """
+    counts = [name for name in schema.names if name.startswith(COUNT)]
+    return pq.ParquetWriter(
+        target,
+        pa.schema([field.with_nullable(False) for field in schema]),
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[name for name in schema.names if name not in {*IDS, *counts}],
+        column_encoding=dict.fromkeys(IDS, "DELTA_BINARY_PACKED"),
+        write_statistics=list(IDS),
+        store_schema=False,
+    )
 
 
 def _batches(connection: duckdb.DuckDBPyConnection, texts: Iterable[str]) -> Iterator[pa.RecordBatch]:
@@ -145,27 +179,34 @@ def source(
     return sql.Source(families, persons, as_of, population.as_of_columns, family_facts is not None)
 
 
+def ranges(
+    connection: duckdb.DuckDBPyConnection, population: Population, province: str
+) -> list[tuple[str, str]]:
+    """The first and last regency of each slice of a province, of about FAMILIES_AT_ONCE families, in their order."""
+    found: list[tuple[str, str]] = []
+    together = FAMILIES_AT_ONCE
+    for region, families in connection.execute(
+        f"SELECT region, count(*) FROM {tables(population, province)[0]} GROUP BY region ORDER BY region"
+    ).fetchall():
+        if together + families > FAMILIES_AT_ONCE:
+            found.append((region, region))
+            together = 0
+        together += families
+        found[-1] = (found[-1][0], region)
+    return found
+
+
 def slices(connection: duckdb.DuckDBPyConnection, population: Population, province: str) -> list[sql.Source]:
     """The rows of a province in slices of whole regencies, of about FAMILIES_AT_ONCE families, in their order."""
     files = tables(population, province)
     if population.files[f"families/{province}.parquet"].rows <= FAMILIES_AT_ONCE:
         return [source(population, *files)]
-    ranges: list[list[str]] = []
-    together = FAMILIES_AT_ONCE
-    for region, families in connection.execute(
-        f"SELECT region, count(*) FROM {files[0]} GROUP BY region ORDER BY region"
-    ).fetchall():
-        if together + families > FAMILIES_AT_ONCE:
-            ranges.append([region, region])
-            together = 0
-        together += families
-        ranges[-1][1] = region
     return [
         source(
             population,
             *(f"(SELECT * FROM {file} WHERE region BETWEEN '{first}' AND '{last}')" for file in files),
         )
-        for first, last in ranges
+        for first, last in ranges(connection, population, province)
     ]
 
 
@@ -225,7 +266,8 @@ class DuckDB:
             sources = [source(population, *tables(population, province), family_facts=family_facts)]
         # Rows of families and of their facts stand side by side: nothing takes them out of their order.
         texts = [sql.statement(plan, each, sql.DUCKDB, ordered=family_facts is None) for each in sources]
-        copy(self.connection, [f"SELECT {', '.join(shown)} FROM ({text})" for text in texts], target)
+        queries = [f"SELECT {', '.join(shown)} FROM ({text})" for text in texts]
+        copy(self.connection, queries, target, decisions=plan.places is None)
 
     def rank(self, candidates: Path, target: Path) -> None:
         text = RANKS.format(candidates=f"read_parquet({quoted(candidates)})")
@@ -243,7 +285,13 @@ class _Rows:
         self.connection = connect(work)
 
     def write(
-        self, rows: Iterable[tuple[Any, ...]], schema: Mapping[str, pa.DataType], query: str, target: Path
+        self,
+        rows: Iterable[tuple[Any, ...]],
+        schema: Mapping[str, pa.DataType],
+        query: str,
+        target: Path,
+        *,
+        decisions: bool = False,
     ) -> None:
         loose = target.with_suffix(".loose")
         arrow = pa.schema(list(schema.items()))
@@ -252,7 +300,9 @@ class _Rows:
             while batch := list(islice(stream, BATCH)):
                 columns = [list(column) for column in zip(*batch, strict=True)]
                 writer.write_batch(pa.record_batch(columns, schema=arrow))
-        copy(self.connection, query.format(rows=f"read_parquet({quoted(loose)})"), target)
+        copy(
+            self.connection, query.format(rows=f"read_parquet({quoted(loose)})"), target, decisions=decisions
+        )
         loose.unlink()
 
     def read(self, path: Path, columns: str = "*") -> Iterator[tuple[Any, ...]]:
@@ -265,9 +315,8 @@ class _Rows:
     ) -> None:
         text = {"region", "outcome"}
         schema = {name: pa.string() if name in text else pa.int64() for name in sql.columns(plan)}
-        self.write(
-            rows, schema, f"SELECT {', '.join(shown)} FROM {{rows}} ORDER BY {sql.order(plan)}", target
-        )
+        query = f"SELECT {', '.join(shown)} FROM {{rows}} ORDER BY {sql.order(plan)}"
+        self.write(rows, schema, query, target, decisions=plan.places is None)
 
     def write_ranks(self, rows: Iterable[tuple[Any, ...]], target: Path) -> None:
         schema = {name: pa.string() if name == "area" else pa.int64() for name in RANK_COLUMNS}

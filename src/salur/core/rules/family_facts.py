@@ -42,7 +42,7 @@ def prepare(
     file = own / f"{province}.parquet"
     with engines.sentences(folder):
         own.mkdir(parents=True, exist_ok=True)
-        with _alone(own / f"{province}.lock"):
+        with alone(own / f"{province}.lock"):
             if not _is_whole(population, province, own):
                 _make(plan, population, province, own, connection)
     return file
@@ -61,7 +61,7 @@ def _placeholders(population: Population) -> sql.Source:
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def alone(lock: Path) -> Iterator[None]:
     """One process at a time; the lock of a process that is killed is free."""
     with lock.open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)

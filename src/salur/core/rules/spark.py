@@ -80,14 +80,23 @@ class Spark:
         text = sql.statement(plan, source(population, *files), sql.SPARK)
         units = files["persons" if plan.rulebook.unit == "person" else "families"]
         order = f"SELECT {', '.join(shown)} FROM {{rows}} ORDER BY {sql.order(plan)}"
-        self.write(text, files, order, _rows(units), target)
+        self.write(text, files, order, _rows(units), target, decisions=plan.places is None)
 
     def rank(self, candidates: Path, target: Path) -> None:
         text = RANKS.format(candidates="candidates")
         order = "SELECT * FROM {rows} ORDER BY area, place"
         self.write(text, {"candidates": candidates}, order, _rows(candidates), target)
 
-    def write(self, text: str, files: dict[str, Path], order: str, expected: int, target: Path) -> None:
+    def write(
+        self,
+        text: str,
+        files: dict[str, Path],
+        order: str,
+        expected: int,
+        target: Path,
+        *,
+        decisions: bool = False,
+    ) -> None:
         """The rows of a statement over some files, put in order into one file."""
         loose = self.scratch / "rows"
 
@@ -106,7 +115,7 @@ class Spark:
                 "this folder under the same path, and may write in it.", expected=expected, count=count,
             )  # fmt: skip
         rows = f"read_parquet([{', '.join(map(quoted, written))}])"
-        copy(self.connection, order.format(rows=rows), target)
+        copy(self.connection, order.format(rows=rows), target, decisions=decisions)
         shutil.rmtree(loose)
 
     def run(self, work: Callable[[], None]) -> None:

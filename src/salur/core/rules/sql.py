@@ -107,9 +107,27 @@ def sums(plan: Plan, source: Source, dialect: Dialect = DUCKDB) -> tuple[str, tu
     return (writer.sums(), tuple(writer.words())) if writer.needs_sums else None
 
 
-def facts_of_families(plan: Plan, source: Source, dialect: Dialect = DUCKDB) -> dict[str, str]:
-    """The facts of a family that the statement reads, each with its SQL over rows of families `f`."""
-    return _Writer(plan, source, dialect).facts(False, "f")
+def fresh(
+    plan: Plan, source: Source, dialect: Dialect = DUCKDB, *, personal: bool = False, table: str = "f"
+) -> dict[str, str]:
+    """The facts of families, or of persons, that the plan reads: the SQL of each, stale values as NULL."""
+    shown = {}
+    for fact in plan.facts:
+        if fact.personal is not personal:
+            continue
+        name, quote = fact.name, dialect.quote
+        least = oldest(plan.rulebook.catalogue.facts[name], plan.on)
+        value, dated = (f"{table}.{quote}{name}{ending}{quote}" for ending in ("", "__as_of"))
+        as_of = source.as_of.get(name, plan.on)
+        if least is not None and name in source.as_of_columns:
+            recent = f"{dated} >= {dialect.date(least)}"
+            if as_of >= least:
+                recent += f" OR {dated} IS NULL"
+            value = f"CASE WHEN {recent} THEN {value} END"
+        elif least is not None and as_of < least:
+            value = f"CAST(NULL AS {dialect.types[fact.type]})"
+        shown[name] = value
+    return shown
 
 
 class _Writer:
@@ -244,42 +262,19 @@ class _Writer:
         self.layers.append(f"{name} AS MATERIALIZED ({select})")
         return f"{name} {alias}"
 
-    def facts(self, personal: bool, table: str) -> dict[str, str]:
-        """The facts that are read, each with how: stale values as NULL."""
-        catalogue = self.plan.rulebook.catalogue
-        shown = {}
-        for fact in self.plan.facts:
-            if fact.personal is not personal:
-                continue
-            name, oldest_, quote = (
-                fact.name,
-                oldest(catalogue.facts[fact.name], self.plan.on),
-                self.dialect.quote,
-            )
-            value, dated = (f"{table}.{quote}{name}{ending}{quote}" for ending in ("", "__as_of"))
-            as_of = self.source.as_of.get(name, self.plan.on)
-            if oldest_ is not None and name in self.source.as_of_columns:
-                fresh = f"{dated} >= {self.dialect.date(oldest_)}"
-                if as_of >= oldest_:
-                    fresh += f" OR {dated} IS NULL"
-                value = f"CASE WHEN {fresh} THEN {value} END"
-            elif oldest_ is not None and as_of < oldest_:
-                value = f"CAST(NULL AS {self.dialect.types[fact.type]})"
-            shown[name] = value
-        return shown
-
-    def named_facts(self, personal: bool, table: str) -> list[str]:
-        """The same as columns: the fact x is f_x."""
-        return [f"{value} AS f_{name}" for name, value in self.facts(personal, table).items()]
+    def facts(self, personal: bool, table: str) -> list[str]:
+        """The facts that are read, stale values as NULL."""
+        read = fresh(self.plan, self.source, self.dialect, personal=personal, table=table)
+        return [f"{value} AS f_{name}" for name, value in read.items()]
 
     def family(self) -> str:
-        rows = ["f.family_id", "f.region", "f.found", "f.members_known", *self.named_facts(False, "f")]
+        rows = ["f.family_id", "f.region", "f.found", "f.members_known", *self.facts(False, "f")]
         if self.source.summed and self.needs_sums:
             rows += [f"f._{word} AS {word}" for word in self.words()]
         return f"SELECT {', '.join(rows)} FROM {self.source.families} f"
 
     def person(self) -> str:
-        rows = ["p.family_id", "p.person_id", *self.named_facts(True, "p")]
+        rows = ["p.family_id", "p.person_id", *self.facts(True, "p")]
         return f"SELECT {', '.join(rows)} FROM {self.source.persons} p"
 
     def members(self) -> str:

@@ -1,0 +1,294 @@
+"""Families that a rulebook cannot tell apart, decided once for all of them.
+
+What a rulebook reads of a family is little: some facts, and the sums over its members (`family_facts`). Ten million
+families fall into some hundred thousand classes. The cache keeps, for each province,
+
+    <folder>/<population id>/<SHA-256 of the text>/<province>-classes.parquet   what each class is, the commonest first
+    <folder>/<population id>/<SHA-256 of the text>/<province>.parquet           family_id, region, class (its row there)
+                                                                                and score, in the population's order
+    <folder>/<population id>/<SHA-256 of the text>/<province>.json              written last: what the files must be
+
+The text is the SELECT of all that the rulebook reads. What ranks families under a quota, and nothing else, stands in
+`score`: only whether it is known makes a class. Like all of the cache it may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from salur.core.population.catalogue import INTEGER_MOST
+from salur.core.population.layout import Population, canonical, file_entry, write_whole
+from salur.core.rules import engines, family_facts, nodes, sql, totals
+from salur.core.rules.evaluate import ELIGIBLE, OUTCOMES, WAITING, Cutoff
+from salur.core.rules.plan import Plan
+from salur.core.rules.rows import quoted
+
+FORMAT = 1  # it changes when the same text would be kept otherwise
+MOST = 2_000_000  # classes of a province: more do not fit in memory
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Files:
+    """The classes of a province, and the families with their classes."""
+
+    classes: Path
+    families: Path
+
+
+# ---- the cache ---------------------------------------------------------------------------------------------
+
+
+def prepare(
+    plan: Plan, population: Population, province: str, folder: Path, connection: duckdb.DuckDBPyConnection
+) -> Files | None:
+    """The classes of a province, made if they are not there whole.
+
+    None: the rulebook decides persons, or there are too many classes. Raises InputError if they cannot be kept.
+    Several processes may ask at once: one makes them, the others wait.
+    """
+    if plan.rulebook.unit == "person":
+        return None
+    own = where(plan, population, folder)
+    files = Files(own / f"{province}-classes.parquet", own / f"{province}.parquet")
+    with engines.sentences(folder):
+        own.mkdir(parents=True, exist_ok=True)
+        with family_facts.alone(own / f"{province}.lock"):
+            if not _is_whole(population, province, files):
+                _make(plan, population, province, folder, files, connection)
+        return files if files.families.exists() else None
+
+
+def where(plan: Plan, population: Population, folder: Path) -> Path:
+    """The folder of the classes that a plan needs of a population."""
+    text = _rows(plan, engines.source(population, "families", "persons"))
+    summed = family_facts.where(plan, population, folder).name
+    return folder / population.id / hashlib.sha256(f"classes {FORMAT} {summed} {text}".encode()).hexdigest()
+
+
+def _only_ranks(plan: Plan) -> str | None:
+    """The fact that ranks families and decides nothing else."""
+    if plan.places is None:
+        return None
+    trees = [*plan.criteria, *(item.tree for item in plan.items if item.tree is not None)]
+    rank = plan.places.rank
+    return None if any(rank in nodes.facts(tree) for tree in trees) else rank.name
+
+
+def _columns(plan: Plan, source: sql.Source) -> dict[str, str]:
+    """What the rulebook reads of a family: the columns of the classes, each with its SQL."""
+    facts = sql.fresh(plan, source)
+    if (name := _only_ranks(plan)) is not None:
+        facts[name] = f"CASE WHEN ({facts[name]}) IS NOT NULL THEN 0 END"
+    summed = sql.sums(plan, source)
+    return (
+        {name: f"f.{name}" for name in ("found", "members_known")}
+        | {f'"{name}"': value for name, value in facts.items()}
+        | {f"_{word}": f"f._{word}" for word in (summed[1] if summed else ())}
+    )
+
+
+def _rows(plan: Plan, source: sql.Source) -> str:
+    """SQL: each family with all that the rulebook reads of it."""
+    score = "" if plan.places is None else f", {sql.fresh(plan, source)[plan.places.rank.name]} AS score"
+    shown = ", ".join(f"{value} AS {name}" for name, value in _columns(plan, source).items())
+    return f"SELECT f.family_id, f.region, {shown}{score} FROM {source.families} f"
+
+
+def _is_whole(population: Population, province: str, files: Files) -> bool:
+    try:
+        noted = json.loads(_note(files).read_bytes())
+        if noted == {}:  # too many classes
+            return not files.families.exists()
+        found = _entries(files)
+    except (OSError, ValueError, RecursionError, pa.ArrowException):
+        return False
+    rows = population.files[f"families/{province}.parquet"].rows
+    return bool(noted == found and found["families"]["rows"] == rows)
+
+
+def _entries(files: Files) -> dict[str, Any]:
+    return {"classes": asdict(file_entry(files.classes)), "families": asdict(file_entry(files.families))}
+
+
+def _note(files: Files) -> Path:
+    return files.families.with_suffix(".json")
+
+
+def _make(
+    plan: Plan,
+    population: Population,
+    province: str,
+    folder: Path,
+    files: Files,
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    for path in (_note(files), files.classes, files.families):
+        path.unlink(missing_ok=True)
+    summed = family_facts.prepare(plan, population, province, folder, connection)
+    source = engines.source(population, *engines.tables(population, province), family_facts=summed)
+    rows, columns = _rows(plan, source), list(_columns(plan, source))
+    named = ", ".join(columns)
+    known = files.classes.with_suffix(".part")
+    engines.copy(
+        connection,
+        f"SELECT {named} FROM (SELECT {named}, count(*) AS families FROM ({rows}) GROUP BY {named}) "
+        f"ORDER BY families DESC, {named} LIMIT {MOST + 1}",
+        known,
+    )
+    if pq.read_metadata(known).num_rows > MOST:
+        known.unlink()
+        write_whole(_note(files), canonical({}))
+        return
+    same = " AND ".join(f"c.{name} IS NOT DISTINCT FROM r.{name}" for name in columns)
+    score = "" if plan.places is None else ", r.score"
+    part = files.families.with_suffix(".part")
+    engines.copy(
+        connection,
+        [
+            f"SELECT r.family_id, r.region, CAST(c.file_row_number AS INTEGER) AS class{score} "
+            f"FROM (SELECT * FROM ({rows}) WHERE region BETWEEN '{first}' AND '{last}') r "
+            f"JOIN read_parquet({quoted(known)}, file_row_number = true) c ON {same} "
+            "ORDER BY r.region, r.family_id"
+            for first, last in engines.ranges(connection, population, province)
+        ],
+        part,
+    )
+    known.replace(files.classes)
+    part.replace(files.families)
+    write_whole(_note(files), canonical(_entries(files)))
+
+
+# ---- decided -----------------------------------------------------------------------------------------------
+
+
+def decided(
+    plan: Plan, files: Sequence[Files], shown: Sequence[str], connection: duckdb.DuckDBPyConnection
+) -> Iterator[pa.Table]:
+    """A table for each of the files: a row a class, with the columns `shown`, made of `sql.columns(plan)`."""
+    known = ", ".join(quoted(each.classes) for each in files)
+    classes = (
+        "(SELECT file_row_number AS family_id, '' AS region, * EXCLUDE (file_row_number) "
+        f"FROM read_parquet([{known}], file_row_number = true))"
+    )
+    on = {fact.name: plan.on for fact in plan.facts}  # stale values are unknown already
+    text = sql.statement(plan, sql.Source(classes, "persons", on, frozenset(), summed=True))
+    query = f"SELECT unit_id AS class, {', '.join(shown)} FROM ({text})"
+    with connection.cursor().sql(query).to_arrow_reader(engines.GROUP) as reader:
+        left = pa.Table.from_batches([], reader.schema)
+        for each in files:
+            rows = pq.read_metadata(each.classes).num_rows
+            batches = left.to_batches()
+            have = left.num_rows
+            while have < rows:
+                batches.append(reader.read_next_batch())
+                have += batches[-1].num_rows
+            table = pa.Table.from_batches(batches, reader.schema)
+            left = table.slice(rows)
+            table = table.slice(0, rows).combine_chunks()
+            assert np.array_equal(table["class"].to_numpy(), np.arange(rows))  # noqa: S101 - as the files stand
+            yield table.drop_columns("class")
+
+
+class Province:
+    """The families of a province, each decided as its class is.
+
+    `classes`: a row a class with the columns of a file of decisions, without ids; under a quota also `persons`.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        province: str,
+        families: Path,
+        classes: pa.Table,
+        connection: duckdb.DuckDBPyConnection,
+    ) -> None:
+        self.plan, self.province, self.families, self.connection = plan, province, families, connection
+        self.persons = classes["persons"] if plan.places else None
+        shown = classes.drop_columns("persons") if plan.places else classes
+        outcomes = shown["outcome"].combine_chunks()
+        self.eligible = pa.array(outcomes.indices.to_numpy() == OUTCOMES.index(ELIGIBLE))
+        waiting = pa.array([OUTCOMES.index(WAITING)], outcomes.indices.type)
+        nothing = [
+            pa.DictionaryArray.from_arrays(waiting, outcomes.dictionary)
+            if name == "outcome"
+            else pa.array([0])
+            for name in shown.column_names
+        ]
+        # Who waits gets nothing, whatever the class: one more row.
+        self.shown = pa.concat_tables([shown, pa.table(nothing, shown.column_names)]).combine_chunks()
+
+    def candidates(self) -> Iterator[pa.Table]:
+        """unit_id, area, score, persons of who may have a place."""
+        assert self.plan.places is not None  # noqa: S101 - asked by the caller
+        assert self.persons is not None  # noqa: S101
+        for rows in self._rows("family_id", "region", "class", "score"):
+            found = rows.filter(self.eligible.take(rows["class"].combine_chunks()))
+            regions = found["region"].combine_chunks()
+            names = pa.array(
+                [self.plan.places.area(region) for region in regions.dictionary.to_pylist()], pa.string()
+            )
+            columns = {
+                "unit_id": found["family_id"],
+                "area": names.take(regions.indices),
+                "score": found["score"],
+                "persons": self.persons.take(found["class"]),
+            }
+            yield pa.table(columns)
+
+    def write(self, target: Path, cutoffs: Mapping[str, Cutoff]) -> Sequence[totals.Row]:
+        """Write the decisions; returns what they come to."""
+        units = np.zeros(self.shown.num_rows, np.int64)
+        names = self.shown.column_names
+        ids = [pa.field(name, pa.int64()) for name in ("unit_id", "family_id")]
+        schema = pa.schema([*ids, *self.shown.schema])
+        with engines.decisions_writer(target, schema) as writer:
+            for rows in self._rows("family_id", "class", *(("region", "score") if cutoffs else ())):
+                classes = rows["class"].to_numpy()
+                if cutoffs:
+                    classes = self._with_waiting(rows, classes, cutoffs)
+                units += np.bincount(classes, minlength=len(units))
+                shown = self.shown.take(pa.array(classes))
+                columns = [rows["family_id"]] * 2 + [shown[name] for name in names]
+                writer.write_table(pa.Table.from_arrays(columns, schema=writer.schema))
+        self.connection.register("classes", self.shown.append_column("units", pa.array(units)))
+        came_to = totals.counted(self.plan, "classes", self.connection, "units")
+        self.connection.unregister("classes")
+        return came_to
+
+    def _with_waiting(self, rows: pa.Table, classes: Numbers, cutoffs: Mapping[str, Cutoff]) -> Numbers:
+        """The classes of families, where a candidate beyond the cut-off of its area has that of who waits."""
+        assert self.plan.places is not None  # noqa: S101 - asked by the caller
+        found = np.flatnonzero(self.eligible.to_numpy(zero_copy_only=False)[classes])
+        regions = rows["region"].combine_chunks()
+        last = [cutoffs[self.plan.places.area(region)] for region in regions.dictionary.to_pylist()]
+        area = regions.indices.to_numpy()[found]
+        closed = np.array([cutoff.closed for cutoff in last])[area]
+        last_score, last_unit = (
+            np.array([INTEGER_MOST + 1 if value is None else value for value in values])[area]
+            for values in ([cutoff.score for cutoff in last], [cutoff.unit_id for cutoff in last])
+        )
+        score = rows["score"].take(pa.array(found)).to_numpy()
+        unit = rows["family_id"].to_numpy()[found]
+        late = closed | (score > last_score) | ((score == last_score) & (unit > last_unit))
+        classes = classes.copy()
+        classes[found[late]] = len(self.eligible)
+        return classes
+
+    def _rows(self, *columns: str) -> Iterator[pa.Table]:
+        """The families, a group of rows at a time."""
+        with pq.ParquetFile(self.families, read_dictionary=["region"]) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns, use_threads=False)

@@ -1,0 +1,132 @@
+"""The places of a quota: candidates are ranked within their area, and those beyond its places wait.
+
+An area lies in one province, or is the nation. What is ranked together is kept in the folder `work`:
+
+    ranked-<name>.parquet   unit_id, area, score, place, and how many places are used with it; by area and place
+    cutoffs-<name>.json     written last: where the places of each area ended, as it stands in the manifest
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from salur.core.faults import InputError
+from salur.core.population.layout import Population, canonical, write_whole
+from salur.core.rules.engines import Engine, copy
+from salur.core.rules.evaluate import Cutoff
+from salur.core.rules.plan import Plan
+from salur.core.rules.rows import quoted
+
+CANDIDATES = pa.schema(
+    [("unit_id", pa.int64()), ("area", pa.string()), ("score", pa.int64()), ("persons", pa.int64())]
+)
+NATION = "nation"
+AREA = {NATION: "''", "province": "substr(region, 1, 2)", "regency": "region"}  # the SQL of a unit's area
+
+
+def names(plan: Plan, population: Population) -> dict[str, str]:
+    """What each province is ranked in: itself or the nation."""
+    nation = plan.places is not None and plan.places.by == "nation"
+    return {province: NATION if nation else province for province in population.provinces}
+
+
+def areas(plan: Plan, population: Population, worker: Engine) -> dict[str, list[str]]:
+    """The areas with units, by what they are ranked in. Raises InputError if the quota says nothing of some."""
+    assert plan.places is not None  # noqa: S101 - asked by the caller
+    of = population.persons if plan.rulebook.unit == "person" else population.families
+    found: dict[str, set[str]] = {name: set() for name in names(plan, population).values()}
+    for province, name in names(plan, population).items():
+        rows = f"read_parquet({quoted(of(province))})"
+        for (region,) in worker.connection.execute(f"SELECT DISTINCT region FROM {rows}").fetchall():
+            found[name].add(plan.places.area(region))
+    missing = sorted(area for each in found.values() for area in each if plan.places.of(area) is None)
+    if missing:
+        raise InputError.at(plan.rulebook.path, "The quota says no places for {areas}.",
+                            line=plan.rulebook.quota.line if plan.rulebook.quota else 0,
+                            areas=", ".join(missing[:10]))  # fmt: skip
+    return {name: sorted(each) for name, each in found.items()}
+
+
+def rank(
+    plan: Plan, areas: Iterable[str], candidates: Iterable[pa.Table], name: str, work: Path, worker: Engine
+) -> dict[str, Any]:
+    """Rank the candidates (CANDIDATES) of some areas; returns where the places of each ended."""
+    assert plan.places is not None  # noqa: S101 - asked by the caller
+    known = work / f"cutoffs-{name}.json"
+    if known.exists():
+        return json.loads(known.read_bytes())  # type: ignore[no-any-return]
+    file, ranked = work / "candidates.parquet", work / f"ranked-{name}.parquet"
+    with pq.ParquetWriter(file, CANDIDATES, compression="none", use_dictionary=["area"]) as writer:
+        for table in candidates:
+            writer.write_table(table)
+    worker.rank(file, ranked)
+    file.unlink()
+    table = " UNION ALL ".join(
+        f"SELECT '{area}' AS area, CAST({plan.places.of(area)} AS BIGINT) AS places" for area in areas
+    )
+    served = worker.connection.execute(f"""
+        SELECT p.area, p.places, count(r.unit_id), count(r.unit_id) FILTER (WHERE r.used <= p.places),
+            coalesce(max(r.used) FILTER (WHERE r.used <= p.places), 0),
+            arg_max(r.score, r.place) FILTER (WHERE r.used <= p.places),
+            arg_max(r.unit_id, r.place) FILTER (WHERE r.used <= p.places)
+        FROM ({table}) p LEFT JOIN read_parquet({quoted(ranked)}) r ON r.area = p.area
+        GROUP BY p.area, p.places ORDER BY p.area
+    """).fetchall() if table else []  # fmt: skip
+    ended = {
+        area: {
+            "places": number, "candidates": candidates_, "served": count, "used": used,
+            "closed": count == 0 and (candidates_ > 0 or number == 0),
+            "score": score if count < candidates_ or used >= number else None,
+            "unit_id": unit_id if count < candidates_ or used >= number else None,
+        }
+        for area, number, candidates_, count, used, score, unit_id in served
+    }  # fmt: skip
+    write_whole(known, canonical(ended))
+    return ended
+
+
+def gather(plan: Plan, population: Population, out: Path, worker: Engine) -> dict[str, Any]:
+    """Write ranks.parquet from all that was ranked; returns the cut-offs of all areas."""
+    work, ranks = out / "work", out / "ranks.parquet"
+    ranked = list(dict.fromkeys(names(plan, population).values()))
+    if not ranks.exists():
+        shown = 'SELECT unit_id, area, score, place AS "rank" FROM'  # each file stands by area and place
+        part = work / "ranks.part"
+        files = [work / f"ranked-{name}.parquet" for name in ranked]
+        copy(worker.connection, [f"{shown} read_parquet({quoted(file)})" for file in files], part)
+        part.replace(ranks)
+    ended: dict[str, Any] = {}
+    for name in ranked:
+        ended |= json.loads((work / f"cutoffs-{name}.json").read_bytes())
+    return ended
+
+
+def cutoffs(noted: Mapping[str, Any]) -> dict[str, Cutoff]:
+    """Where the places of each area ended, from what stands in the manifest."""
+    return {area: Cutoff(c["score"], c["unit_id"], c["closed"]) for area, c in noted.items()}
+
+
+def late(plan: Plan, province: str, cutoffs: Mapping[str, Cutoff]) -> str:
+    """SQL: whether a unit is a candidate beyond the cut-off of its area; empty: nobody of the province is."""
+    assert plan.places is not None  # noqa: S101 - asked by the caller
+    late = []
+    for area, cutoff in cutoffs.items():
+        score, unit_id = cutoff.score, cutoff.unit_id
+        if area[:2] not in ("", province):
+            continue
+        if cutoff.closed:
+            late.append(f"WHEN '{area}' THEN TRUE")
+        elif score is not None:
+            late.append(f"WHEN '{area}' THEN score > {score} OR (score = {score} AND unit_id > {unit_id})")
+    # CASE asks of each row only what is said of its own area.
+    return (
+        f"outcome = 'eligible' AND CASE {AREA[plan.places.by]} {' '.join(late)} ELSE FALSE END"
+        if late
+        else ""
+    )
