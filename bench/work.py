@@ -166,8 +166,9 @@ def decide(
     plan = plan_of(programme, catalogue, people)
     if (Path(out) / "manifest.json").exists():  # a run that was killed goes on
         shutil.rmtree(out)
+    decide_population = rules.decide_population  # which imports
     begun = cpu()
-    rules.decide_population(
+    decide_population(
         plan,
         people,
         Path(out),

@@ -22,7 +22,7 @@ from tests.core.rules.test_resume import command, make, started
 
 from salur.core.population import catalogue as catalogues
 from salur.core.population.layout import Population, open_population
-from salur.core.rules import engines, family_facts, sql
+from salur.core.rules import engines, family_classes, family_facts, sql
 from salur.core.rules.decide import decide
 from salur.core.rules.plan import Plan, plan
 from salur.core.rules.rulebook import read
@@ -32,20 +32,21 @@ Patch = pytest.MonkeyPatch
 
 def ways(judge: Judge) -> list[str]:
     """Decided from persons, from family facts that are made and that are there, and in slices: what differs."""
-    ready, once = judge.plan(), engines.FAMILIES_AT_ONCE
+    ready, once, most = judge.plan(), engines.FAMILIES_AT_ONCE, family_classes.MOST
     digests = {}
     try:
         for name, at_once, cache in (
             ("persons", once, None), ("made", once, "cache"), ("kept", once, "cache"),
-            ("slices", 3, None), ("made in slices", 3, "slices"),
+            ("slices", 3, None), ("made in slices", 3, "slices"), ("too many classes", once, "many"),
         ):  # fmt: skip
             engines.FAMILIES_AT_ONCE = at_once
+            family_classes.MOST = 1 if cache == "many" else most
             out = judge.folder / f"{name}{next(judge.numbers)}"
             decide(ready, judge.population, out, checked=judge.folder / "checked",
                    family_facts=judge.folder / cache if cache else None)  # fmt: skip
             digests[name] = (out / "manifest.json").read_bytes()  # with the hash of every file
     finally:
-        engines.FAMILIES_AT_ONCE = once
+        engines.FAMILIES_AT_ONCE, family_classes.MOST = once, most
     return [name for name, found in digests.items() if found != digests["persons"]]
 
 
@@ -70,9 +71,9 @@ def _written(change: Callable[[str], str]) -> Callable[[Patch], None]:
     def plant(patch: Patch) -> None:
         original = engines.copy
 
-        def copy(connection: Any, queries: Any, target: Path) -> None:
+        def copy(connection: Any, queries: Any, target: Path, **more: Any) -> None:
             texts = [queries] if isinstance(queries, str) else queries
-            original(connection, [change(text) for text in texts], target)
+            original(connection, [change(text) for text in texts], target, **more)
 
         patch.setattr(engines, "copy", copy)
 
@@ -93,6 +94,18 @@ PLANTED = {
         lambda text: re.sub("LEFT JOIN (.* ORDER BY f.region, f.family_id)", r"JOIN \1", text)
     ),
     "no member counts as one": _no_member_counts_as_one,
+    "families of the last class in the first": _written(
+        lambda text: text.replace("CAST(c.file_row_number AS INTEGER)", "CAST(0 AS INTEGER)")
+    ),
+    "families with their classes in another order": _written(
+        lambda text: text.replace("ORDER BY r.region, r.family_id", "ORDER BY r.family_id DESC")
+    ),
+    "nobody waits": lambda patch: patch.setattr(
+        family_classes.Province, "_with_waiting", lambda self, rows, classes, cutoffs: classes
+    ),
+    "families with unknown facts in no class": _written(
+        lambda text: text.replace("IS NOT DISTINCT FROM", "=")
+    ),
 }
 
 
@@ -157,18 +170,24 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object]]] = {
 }
 
 
+@pytest.mark.parametrize("all_of_it", [True, False])
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_cache_is_noticed_and_made_again(damage: str, folder: Path, tmp_path: Path) -> None:
+def test_a_damaged_cache_is_noticed_and_made_again(
+    damage: str, all_of_it: bool, folder: Path, tmp_path: Path
+) -> None:
     cache = tmp_path / "cache"
     wanted = decided(folder, tmp_path / "first", cache)
     assert wanted == decided(folder, tmp_path / "without", None)
     files = {path: path.read_bytes() for path in cache.rglob("*") if path.suffix in (".parquet", ".json")}
-    assert len(files) == 2 * len(opened(folder)[1].provinces)
-    columns = {name for path in cache.rglob("*.parquet") for name in pq.read_schema(path).names}
+    # sums, with their note; classes and families with theirs
+    assert len(files) == (2 + 3) * len(opened(folder)[1].provinces)
+    ready, population = opened(folder)
+    sums = family_facts.where(ready, population, cache)
+    columns = {name for path in sums.glob("*.parquet") for name in pq.read_schema(path).names}
     assert all(name.startswith("_") for name in columns)  # as no fact of families can be named
     ending, harm = DAMAGES[damage]
     for path in files:
-        if path.suffix == ending:
+        if path.suffix == ending and (all_of_it or path.parent != sums):
             harm(path)
     assert decided(folder, tmp_path / "again", cache) == wanted
     assert {path: path.read_bytes() for path in files} == files
@@ -178,10 +197,34 @@ def test_family_facts_of_too_few_rows_are_made_again(folder: Path, tmp_path: Pat
     """Though the note fits them: rows stand side by side with those of families, so none may be missing."""
     cache = tmp_path / "cache"
     wanted = decided(folder, tmp_path / "first", cache)
-    for path in cache.rglob("*.parquet"):
+    ready, population = opened(folder)
+    sums, classes = (each.where(ready, population, cache) for each in (family_facts, family_classes))
+    for path in sums.glob("*.parquet"):
         pq.write_table(pq.read_table(path).slice(1), path)
         family_facts.write_note(path)
+    for province in population.provinces:
+        files = family_classes.Files(classes / f"{province}-classes.parquet", classes / f"{province}.parquet")
+        pq.write_table(pq.read_table(files.families).slice(1), files.families)
+        family_classes.write_note(files)
     assert decided(folder, tmp_path / "again", cache) == wanted
+
+
+@pytest.mark.parametrize("kind", ["plain", "quota"])
+def test_classes_that_are_kept_are_used(kind: str, folder: Path, tmp_path: Path) -> None:
+    """Neither families nor their members are decided again: with other classes, decisions are others."""
+    ready, population = opened(folder, kind)
+    decide(ready, population, tmp_path / "first", checked=folder / "checked", family_facts=tmp_path / "cache")
+    classes = family_classes.where(ready, population, tmp_path / "cache")
+    for province in population.provinces:
+        files = family_classes.Files(classes / f"{province}-classes.parquet", classes / f"{province}.parquet")
+        known = pq.read_table(files.classes)
+        nobody = known.set_column(known.column_names.index("found"), "found", [[False] * known.num_rows])
+        pq.write_table(nobody, files.classes)
+        family_classes.write_note(files)
+    again = decide(
+        ready, population, tmp_path / "again", checked=folder / "checked", family_facts=tmp_path / "cache"
+    )
+    assert again.manifest["totals"]["outcomes"]["not_found"]["units"] == population.rows["families"]
 
 
 def test_what_is_kept_is_used(folder: Path, tmp_path: Path) -> None:
@@ -215,12 +258,20 @@ def test_other_questions_of_members_another_day_or_population_do_not_share(
         family_facts.where(other, population, tmp_path), family_facts.where(ready, elsewhere, tmp_path),
     ]  # fmt: skip
     assert len(set(folders)) == 4
+    ranked = opened(folder, "quota")[0]
+    folders = [
+        family_classes.where(ready, population, tmp_path), family_classes.where(later, population, tmp_path),
+        family_classes.where(other, population, tmp_path), family_classes.where(ready, elsewhere, tmp_path),
+        family_classes.where(ranked, population, tmp_path),
+    ]  # fmt: skip
+    assert len(set(folders)) == 5
 
 
 def test_a_changed_price_asks_nothing_else_of_members(folder: Path, tmp_path: Path) -> None:
     ready, population = opened(folder)
     dearer = replace(ready, items=tuple(replace(item, price=item.price * 2) for item in ready.items))
-    assert family_facts.where(ready, population, tmp_path) == family_facts.where(dearer, population, tmp_path)
+    for each in (family_facts, family_classes):
+        assert each.where(ready, population, tmp_path) == each.where(dearer, population, tmp_path)
 
 
 def test_killed_at_every_act_on_a_file_also_of_the_cache(folder: Path, tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from tests.core.rules import rich_sample
 from tests.core.rules.agreement import Judge
 
-from salur.core.rules import cases, decide, engines, evaluate, nodes, parse, plan, rulebook, sql
+from salur.core.rules import cases, decide, engines, evaluate, nodes, parse, places, plan, rulebook, sql
 from salur.core.rules.nodes import Compare, Literal, Node
 
 Patch = pytest.MonkeyPatch
@@ -494,18 +495,58 @@ in_sql(
 # ---- places --------------------------------------------------------------------------------------------------
 
 
+def _a_place_less(original: Any) -> Any:
+    def add(self: Any, ranks: Any) -> None:
+        self.places -= 1
+        original(self, ranks)
+        self.places += 1
+
+    return add
+
+
 def _ranks(old: str, new: str) -> Callable[[Patch], None]:
     assert old in engines.RANKS
     return lambda patch: patch.setattr(engines, "RANKS", engines.RANKS.replace(old, new))
 
 
+DATABASE = ("sqlite",)  # which ranks by RANKS
 FAULTS += [
-    Planted("rank ties by the greatest id", _ranks("score, unit_id", "score, unit_id DESC"), first=5),
-    Planted("ranks from the greatest score", _ranks("score, unit_id", "score DESC, unit_id"), first=5),
+    Planted("rank ties by the greatest id", _ranks("score, unit_id", "score, unit_id DESC"), DATABASE, first=5),
+    Planted("ranks from the greatest score", _ranks("score, unit_id", "score DESC, unit_id"), DATABASE, first=5),
     Planted("ranks over all areas", _ranks("PARTITION BY area ORDER BY score, unit_id)", "ORDER BY score, unit_id)"),
-            first=5),
-    Planted("who does not fit is served", _ranks("PRECEDING)", "PRECEDING) - persons"), first=4),
-    Planted("the last who fits waits", _ranks("SUM(persons) OVER", "1 + SUM(persons) OVER"), first=5),
+            DATABASE, first=5),
+    Planted("who does not fit is served", _ranks("PRECEDING)", "PRECEDING) - persons"), DATABASE, first=4),
+    Planted("the last who fits waits", _ranks("SUM(persons) OVER", "1 + SUM(persons) OVER"), DATABASE, first=5),
+]  # fmt: skip
+
+
+def _candidates(change: Callable[[Any], Any]) -> Callable[[Patch], None]:
+    """A fault in the candidates that DuckDB ranks, area by area."""
+    original = engines._placed
+
+    def placed(batches: Any) -> Any:
+        return original(change(pa.Table.from_batches(list(batches))).to_batches())
+
+    return lambda patch: patch.setattr(engines, "_placed", placed)
+
+
+def _sorted(**keys: str) -> Callable[[Any], Any]:
+    return lambda table: table.sort_by(list(keys.items()))
+
+
+def _with(name: str, value: Any) -> Callable[[Any], Any]:
+    return lambda table: table.set_column(table.column_names.index(name), name, [[value] * table.num_rows])
+
+
+UP, DOWN = "ascending", "descending"
+FAULTS += [
+    Planted("DuckDB: ties by the greatest id", _candidates(_sorted(area=UP, score=UP, unit_id=DOWN)), first=5),
+    Planted("DuckDB: from the greatest score", _candidates(_sorted(area=UP, score=DOWN, unit_id=UP)), first=5),
+    Planted("DuckDB: a person counts twice", _candidates(_with("persons", 2)), first=5),
+    Planted("DuckDB: all in one area", lambda patch: patch.setattr(
+        engines, "runs", lambda areas: (["x"], engines.np.array([0]))), first=5),
+    Planted("the last who fits does not", lambda patch: patch.setattr(
+        places._End, "add", _a_place_less(places._End.add)), first=5),
 ]  # fmt: skip
 
 
@@ -546,15 +587,12 @@ def _(patch: Patch) -> None:
 
 
 def _waits(pattern: str, instead: str) -> Callable[[Patch], None]:
-    original = decide._final
+    original = places.late
 
-    def plant(patch: Patch) -> None:
-        def final(plan: plan.Plan, decided: Path, target: Path, waits: str, worker: Any) -> None:
-            original(plan, decided, target, re.sub(pattern, instead, waits), worker)
+    def late(*arguments: Any) -> str:
+        return re.sub(pattern, instead, original(*arguments))
 
-        patch.setattr(decide, "_final", final)
-
-    return plant
+    return lambda patch: patch.setattr(places, "late", late)
 
 
 FAULTS += [
@@ -579,10 +617,10 @@ def _(patch: Patch) -> None:
 def _(patch: Patch) -> None:
     original = decide.copy
 
-    def copy(connection: Any, queries: Any, target: Path) -> None:
+    def copy(connection: Any, queries: Any, target: Path, **more: Any) -> None:
         texts = [queries] if isinstance(queries, str) else queries
         changed = [re.sub(r" THEN 0 ELSE (\w+) END", r" THEN \1 ELSE \1 END", text) for text in texts]
-        original(connection, changed, target)
+        original(connection, changed, target, **more)
 
     patch.setattr(decide, "copy", copy)
 

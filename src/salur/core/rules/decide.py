@@ -242,7 +242,7 @@ class Decided(Protocol):
     def candidates(self) -> Iterator[pa.Table]:
         """Who may have a place: the columns of `places.CANDIDATES`."""
 
-    def write(self, target: Path, cutoffs: Mapping[str, Cutoff]) -> Sequence[totals.Row]:
+    def write(self, target: Path, cutoffs: Mapping[str, Cutoff]) -> totals.Counted:
         """Write the decisions, candidates beyond the cut-off of their area waiting; returns what they come to."""
 
 
@@ -290,16 +290,12 @@ def _decided(
     """The provinces one after the other: families by class where a cache is given, else each unit by itself."""
     files: dict[str, family_classes.Files] = {}
     if family_facts is not None and isinstance(worker, engines.DuckDB):
-        for province in provinces:
-            made = family_classes.prepare(plan, population, province, family_facts, worker.connection)
-            files |= {province: made} if made else {}
+        files = family_classes.prepare(plan, population, provinces, family_facts, worker.connection)
     shown = [*_shown(plan, "")[len(engines.IDS) :], *(["persons"] if plan.places else [])]
     classes = family_classes.decided(plan, list(files.values()), shown, worker.connection)
     for province in provinces:
         if province in files:
-            yield family_classes.Province(
-                plan, province, files[province].families, next(classes), worker.connection
-            )
+            yield family_classes.Province(plan, province, files[province].families, next(classes))
         else:
             yield _Units(plan, population, province, work, worker, family_facts)
 
@@ -332,7 +328,7 @@ class _Units:
             for batch in rows:
                 yield pa.Table.from_batches([batch])
 
-    def write(self, target: Path, cutoffs: Mapping[str, Cutoff]) -> Sequence[totals.Row]:
+    def write(self, target: Path, cutoffs: Mapping[str, Cutoff]) -> totals.Counted:
         connection = self.worker.connection
         if self.plan.places is None:
             self._decide(_shown(self.plan, ""), target)
@@ -342,7 +338,7 @@ class _Units:
                 rows = f"(SELECT *, {late} AS waits FROM {rows})"
             shown = ", ".join(_shown(self.plan, "waits" if late else ""))
             copy(connection, f"SELECT {shown} FROM {rows}", target, decisions=True)
-        return totals.counted(self.plan, f"read_parquet({quoted(target)})", connection)
+        return totals.counted_in(self.plan, target, connection)
 
     def _rows(self) -> str:
         if not self.file.exists():
@@ -396,8 +392,7 @@ def _finish(
         files["ranks.parquet"] = out / "ranks.parquet"
     entries = {name: file_entry(path) for name, path in files.items()}
     counted = {
-        province: totals.added(plan, json.loads(_note(out / "work", province).read_bytes()))
-        for province in population.provinces
+        province: json.loads(_note(out / "work", province).read_bytes()) for province in population.provinces
     }
     manifest = {key: value for key, value in run.items() if key != "engine"} | {
         "unit": rulebook.unit,

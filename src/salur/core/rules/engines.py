@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -32,6 +34,14 @@ FAMILIES_AT_ONCE = (
 )
 GROUP = 122_880  # rows in a row group
 IDS = ("unit_id", "family_id")
+NEAR = (
+    *IDS,
+    "score",
+    "_score",
+    "rank",
+    "place",
+    "used",
+)  # numbers that are near their neighbours, or never twice
 COUNT = "n_"  # before the name of a component: the column of its count
 BATCH = 20_000
 # Ranks within an area: the n-th, and how many places are taken with this unit.
@@ -40,6 +50,7 @@ RANKS = """SELECT unit_id, area, score,
  CAST(SUM(persons) OVER (PARTITION BY area ORDER BY score, unit_id ROWS UNBOUNDED PRECEDING) AS BIGINT) AS used
  FROM {candidates} c"""
 RANK_COLUMNS = ("unit_id", "area", "score", "place", "used")
+RANK_SCHEMA = pa.schema([(name, pa.string() if name == "area" else pa.int64()) for name in RANK_COLUMNS])
 
 
 class Engine(Protocol):
@@ -119,7 +130,7 @@ def copy(
     texts = [queries] if isinstance(queries, str) else queries
     batches = _batches(connection, texts)
     schema = next(batches).schema
-    made = decisions_writer(target, schema) if decisions else parquet_writer(target, schema, IDS)
+    made = decisions_writer(target, schema) if decisions else parquet_writer(target, schema, NEAR)
     with made as writer:
         for group in _groups(batches, schema):
             writer.write_table(
@@ -270,11 +281,47 @@ class DuckDB:
         copy(self.connection, queries, target, decisions=plan.places is None)
 
     def rank(self, candidates: Path, target: Path) -> None:
-        text = RANKS.format(candidates=f"read_parquet({quoted(candidates)})")
-        copy(self.connection, f"SELECT * FROM ({text}) ORDER BY area, place", target)
+        with parquet_writer(target, RANK_SCHEMA, NEAR) as writer:
+            for batch in _placed(self._in_order(candidates)):
+                writer.write_batch(batch)
+
+    def _in_order(self, candidates: Path) -> Iterator[pa.RecordBatch]:
+        """Sorted here where they fit in memory, else by the database, which spills."""
+        if pq.read_metadata(candidates).num_rows <= FAMILIES_AT_ONCE:
+            keys = [(name, "ascending") for name in ("area", "score", "unit_id")]
+            yield from pq.read_table(candidates).sort_by(keys).to_batches(GROUP)
+            return
+        query = f"SELECT * FROM read_parquet({quoted(candidates)}) ORDER BY area, score, unit_id"
+        with self.connection.sql(query).to_arrow_reader(GROUP) as rows:
+            yield from rows
 
     def close(self) -> None:
         self.connection.close()
+
+
+def runs(areas: pa.Array) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Neighbours of the same area: the area of each run and where it begins."""
+    codes = areas.dictionary_encode()
+    begins = np.flatnonzero(np.diff(codes.indices.to_numpy(), prepend=-1))
+    return codes.take(pa.array(begins)).cast(pa.string()).to_pylist(), begins
+
+
+def _placed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """What RANKS says, in one pass over candidates by area, score and unit; windows would sort them twice."""
+    last, place_before, used_before = None, 0, 0
+    for batch in batches:
+        areas, begins = runs(batch["area"])
+        sizes = np.diff(begins, append=batch.num_rows)
+        persons = batch["persons"].to_numpy()
+        used = np.cumsum(persons)
+        used -= np.repeat(used[begins] - persons[begins], sizes)
+        place = np.arange(1, batch.num_rows + 1) - np.repeat(begins, sizes)
+        if areas[:1] == [last]:  # the area goes on
+            place[: sizes[0]] += place_before
+            used[: sizes[0]] += used_before
+        last, place_before, used_before = areas[-1], place[-1], used[-1]
+        columns = [batch["unit_id"], batch["area"], batch["score"], pa.array(place), pa.array(used)]
+        yield pa.RecordBatch.from_arrays(columns, schema=RANK_SCHEMA)
 
 
 class _Rows:
@@ -319,8 +366,12 @@ class _Rows:
         self.write(rows, schema, query, target, decisions=plan.places is None)
 
     def write_ranks(self, rows: Iterable[tuple[Any, ...]], target: Path) -> None:
-        schema = {name: pa.string() if name == "area" else pa.int64() for name in RANK_COLUMNS}
-        self.write(rows, schema, "SELECT * FROM {rows} ORDER BY area, place", target)
+        self.write(
+            rows,
+            dict(zip(RANK_SCHEMA.names, RANK_SCHEMA.types, strict=True)),
+            "SELECT * FROM {rows} ORDER BY area, place",
+            target,
+        )
 
     def close(self) -> None:
         self.connection.close()

@@ -5,18 +5,18 @@ families fall into some hundred thousand classes. The cache keeps, for each prov
 
     <folder>/<population id>/<SHA-256 of the text>/<province>-classes.parquet   what each class is, the commonest first
     <folder>/<population id>/<SHA-256 of the text>/<province>.parquet           family_id, region, class (its row there)
-                                                                                and score, in the population's order
+                                                                                and _score, in the population's order
     <folder>/<population id>/<SHA-256 of the text>/<province>.json              written last: what the files must be
 
 The text is the SELECT of all that the rulebook reads. What ranks families under a quota, and nothing else, stands in
-`score`: only whether it is known makes a class. Like all of the cache it may be deleted at any time.
+`_score`: only whether it is known makes a class. Like all of the cache it may be deleted at any time.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from salur.core.rules.rows import quoted
 
 FORMAT = 1  # it changes when the same text would be kept otherwise
 MOST = 2_000_000  # classes of a province: more do not fit in memory
-Numbers = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -51,23 +51,28 @@ class Files:
 
 
 def prepare(
-    plan: Plan, population: Population, province: str, folder: Path, connection: duckdb.DuckDBPyConnection
-) -> Files | None:
-    """The classes of a province, made if they are not there whole.
+    plan: Plan,
+    population: Population,
+    provinces: Iterable[str],
+    folder: Path,
+    connection: duckdb.DuckDBPyConnection,
+) -> dict[str, Files]:
+    """The classes of provinces, made where they are not there whole.
 
-    None: the rulebook decides persons, or there are too many classes. Raises InputError if they cannot be kept.
-    Several processes may ask at once: one makes them, the others wait.
+    Not of those with too many classes, nor for a rulebook that decides persons. Raises InputError if they cannot be
+    kept. Several processes may ask at once: one makes them, the others wait.
     """
     if plan.rulebook.unit == "person":
-        return None
+        return {}
     own = where(plan, population, folder)
-    files = Files(own / f"{province}-classes.parquet", own / f"{province}.parquet")
+    files = {p: Files(own / f"{p}-classes.parquet", own / f"{p}.parquet") for p in provinces}
     with engines.sentences(folder):
         own.mkdir(parents=True, exist_ok=True)
-        with family_facts.alone(own / f"{province}.lock"):
-            if not _is_whole(population, province, files):
-                _make(plan, population, province, folder, files, connection)
-        return files if files.families.exists() else None
+        for province, each in files.items():
+            with family_facts.alone(own / f"{province}.lock"):
+                if not _is_whole(population, province, each):
+                    _make(plan, population, province, folder, each, connection)
+        return {province: each for province, each in files.items() if each.families.exists()}
 
 
 def where(plan: Plan, population: Population, folder: Path) -> Path:
@@ -101,7 +106,7 @@ def _columns(plan: Plan, source: sql.Source) -> dict[str, str]:
 
 def _rows(plan: Plan, source: sql.Source) -> str:
     """SQL: each family with all that the rulebook reads of it."""
-    score = "" if plan.places is None else f", {sql.fresh(plan, source)[plan.places.rank.name]} AS score"
+    score = "" if plan.places is None else f", {sql.fresh(plan, source)[plan.places.rank.name]} AS _score"
     shown = ", ".join(f"{value} AS {name}" for name, value in _columns(plan, source).items())
     return f"SELECT f.family_id, f.region, {shown}{score} FROM {source.families} f"
 
@@ -143,8 +148,8 @@ def _make(
     known = files.classes.with_suffix(".part")
     engines.copy(
         connection,
-        f"SELECT {named} FROM (SELECT {named}, count(*) AS families FROM ({rows}) GROUP BY {named}) "
-        f"ORDER BY families DESC, {named} LIMIT {MOST + 1}",
+        f"SELECT {named} FROM (SELECT {named}, count(*) AS _families FROM ({rows}) GROUP BY {named}) "
+        f"ORDER BY _families DESC, {named} LIMIT {MOST + 1}",
         known,
     )
     if pq.read_metadata(known).num_rows > MOST:
@@ -152,7 +157,7 @@ def _make(
         write_whole(_note(files), canonical({}))
         return
     same = " AND ".join(f"c.{name} IS NOT DISTINCT FROM r.{name}" for name in columns)
-    score = "" if plan.places is None else ", r.score"
+    score = "" if plan.places is None else ", r._score"
     part = files.families.with_suffix(".part")
     engines.copy(
         connection,
@@ -167,6 +172,11 @@ def _make(
     )
     known.replace(files.classes)
     part.replace(files.families)
+    write_note(files)
+
+
+def write_note(files: Files) -> None:
+    """Note the bytes, rows and SHA-256 of classes that are whole."""
     write_whole(_note(files), canonical(_entries(files)))
 
 
@@ -176,7 +186,8 @@ def _make(
 def decided(
     plan: Plan, files: Sequence[Files], shown: Sequence[str], connection: duckdb.DuckDBPyConnection
 ) -> Iterator[pa.Table]:
-    """A table for each of the files: a row a class, with the columns `shown`, made of `sql.columns(plan)`."""
+    """A table for each of the files: a row a class, with the columns `shown`, made of `sql.columns(plan)`; and one
+    more, of who waits: nothing but 0, whatever the class."""
     known = ", ".join(quoted(each.classes) for each in files)
     classes = (
         "(SELECT file_row_number AS family_id, '' AS region, * EXCLUDE (file_row_number) "
@@ -186,7 +197,7 @@ def decided(
     text = sql.statement(plan, sql.Source(classes, "persons", on, frozenset(), summed=True))
     query = f"SELECT unit_id AS class, {', '.join(shown)} FROM ({text})"
     with connection.cursor().sql(query).to_arrow_reader(engines.GROUP) as reader:
-        left = pa.Table.from_batches([], reader.schema)
+        left, waiting = pa.Table.from_batches([], reader.schema), None
         for each in files:
             rows = pq.read_metadata(each.classes).num_rows
             batches = left.to_batches()
@@ -196,15 +207,24 @@ def decided(
                 have += batches[-1].num_rows
             table = pa.Table.from_batches(batches, reader.schema)
             left = table.slice(rows)
-            table = table.slice(0, rows).combine_chunks()
+            table = table.slice(0, rows)
             assert np.array_equal(table["class"].to_numpy(), np.arange(rows))  # noqa: S101 - as the files stand
-            yield table.drop_columns("class")
+            waiting = waiting or _waiting(table)
+            yield pa.concat_tables([table, waiting]).drop_columns("class").combine_chunks()
+
+
+def _waiting(classes: pa.Table) -> pa.Table:
+    outcomes = classes["outcome"].chunk(0)
+    code = pa.array([OUTCOMES.index(WAITING)], outcomes.indices.type)
+    waits = pa.DictionaryArray.from_arrays(code, outcomes.dictionary)
+    names = classes.column_names
+    return pa.table([waits if name == "outcome" else pa.array([0]) for name in names], names)
 
 
 class Province:
     """The families of a province, each decided as its class is.
 
-    `classes`: a row a class with the columns of a file of decisions, without ids; under a quota also `persons`.
+    `classes`: a table of `decided` with the columns of a file of decisions, without ids; under a quota also `persons`.
     """
 
     def __init__(
@@ -213,28 +233,18 @@ class Province:
         province: str,
         families: Path,
         classes: pa.Table,
-        connection: duckdb.DuckDBPyConnection,
     ) -> None:
-        self.plan, self.province, self.families, self.connection = plan, province, families, connection
+        self.plan, self.province, self.families = plan, province, families
         self.persons = classes["persons"] if plan.places else None
-        shown = classes.drop_columns("persons") if plan.places else classes
-        outcomes = shown["outcome"].combine_chunks()
-        self.eligible = pa.array(outcomes.indices.to_numpy() == OUTCOMES.index(ELIGIBLE))
-        waiting = pa.array([OUTCOMES.index(WAITING)], outcomes.indices.type)
-        nothing = [
-            pa.DictionaryArray.from_arrays(waiting, outcomes.dictionary)
-            if name == "outcome"
-            else pa.array([0])
-            for name in shown.column_names
-        ]
-        # Who waits gets nothing, whatever the class: one more row.
-        self.shown = pa.concat_tables([shown, pa.table(nothing, shown.column_names)]).combine_chunks()
+        self.shown = classes.drop_columns("persons") if plan.places else classes
+        outcomes = self.shown["outcome"].combine_chunks().indices.to_numpy()
+        self.eligible = pa.array(outcomes == OUTCOMES.index(ELIGIBLE))
 
     def candidates(self) -> Iterator[pa.Table]:
         """unit_id, area, score, persons of who may have a place."""
         assert self.plan.places is not None  # noqa: S101 - asked by the caller
         assert self.persons is not None  # noqa: S101
-        for rows in self._rows("family_id", "region", "class", "score"):
+        for rows in self._rows("family_id", "region", "class", "_score"):
             found = rows.filter(self.eligible.take(rows["class"].combine_chunks()))
             regions = found["region"].combine_chunks()
             names = pa.array(
@@ -243,30 +253,26 @@ class Province:
             columns = {
                 "unit_id": found["family_id"],
                 "area": names.take(regions.indices),
-                "score": found["score"],
+                "score": found["_score"],
                 "persons": self.persons.take(found["class"]),
             }
             yield pa.table(columns)
 
-    def write(self, target: Path, cutoffs: Mapping[str, Cutoff]) -> Sequence[totals.Row]:
+    def write(self, target: Path, cutoffs: Mapping[str, Cutoff]) -> totals.Counted:
         """Write the decisions; returns what they come to."""
         units = np.zeros(self.shown.num_rows, np.int64)
-        names = self.shown.column_names
-        ids = [pa.field(name, pa.int64()) for name in ("unit_id", "family_id")]
+        ids = [pa.field(name, pa.int64()) for name in engines.IDS]
         schema = pa.schema([*ids, *self.shown.schema])
+        columns = {name: _Column(self.shown[name].chunk(0)) for name in self.shown.column_names}
         with engines.decisions_writer(target, schema) as writer:
-            for rows in self._rows("family_id", "class", *(("region", "score") if cutoffs else ())):
-                classes = rows["class"].to_numpy()
+            for rows in self._rows("family_id", "class", *(("region", "_score") if cutoffs else ())):
+                classes = rows["class"].to_numpy().astype(np.intp)
                 if cutoffs:
                     classes = self._with_waiting(rows, classes, cutoffs)
                 units += np.bincount(classes, minlength=len(units))
-                shown = self.shown.take(pa.array(classes))
-                columns = [rows["family_id"]] * 2 + [shown[name] for name in names]
-                writer.write_table(pa.Table.from_arrays(columns, schema=writer.schema))
-        self.connection.register("classes", self.shown.append_column("units", pa.array(units)))
-        came_to = totals.counted(self.plan, "classes", self.connection, "units")
-        self.connection.unregister("classes")
-        return came_to
+                arrays = [rows["family_id"]] * 2 + [column.of(classes) for column in columns.values()]
+                writer.write_table(pa.Table.from_arrays(arrays, schema=writer.schema))
+        return totals.counted(self.plan, units, {name: column.values for name, column in columns.items()})
 
     def _with_waiting(self, rows: pa.Table, classes: Numbers, cutoffs: Mapping[str, Cutoff]) -> Numbers:
         """The classes of families, where a candidate beyond the cut-off of its area has that of who waits."""
@@ -280,11 +286,10 @@ class Province:
             np.array([INTEGER_MOST + 1 if value is None else value for value in values])[area]
             for values in ([cutoff.score for cutoff in last], [cutoff.unit_id for cutoff in last])
         )
-        score = rows["score"].take(pa.array(found)).to_numpy()
+        score = rows["_score"].take(pa.array(found)).to_numpy()
         unit = rows["family_id"].to_numpy()[found]
         late = closed | (score > last_score) | ((score == last_score) & (unit > last_unit))
-        classes = classes.copy()
-        classes[found[late]] = len(self.eligible)
+        classes[found[late]] = len(self.eligible) - 1
         return classes
 
     def _rows(self, *columns: str) -> Iterator[pa.Table]:
@@ -292,3 +297,19 @@ class Province:
         with pq.ParquetFile(self.families, read_dictionary=["region"]) as file:
             for group in range(file.num_row_groups):
                 yield file.read_row_group(group, columns, use_threads=False)
+
+
+class _Column:
+    """A column of the classes, given to families in the same memory again and again."""
+
+    def __init__(self, values: pa.Array) -> None:
+        self.dictionary = values.dictionary if pa.types.is_dictionary(values.type) else None
+        self.values = (values if self.dictionary is None else values.indices).to_numpy()
+        self.room = np.empty(engines.GROUP, self.values.dtype)
+
+    def of(self, classes: Numbers) -> pa.Array:
+        """The values of families, until the next are asked for."""
+        found = self.room[: len(classes)]
+        np.take(self.values, classes, out=found, mode="clip")  # the quickest: every class is there
+        array = pa.array(found)
+        return array if self.dictionary is None else pa.DictionaryArray.from_arrays(array, self.dictionary)

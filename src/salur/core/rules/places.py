@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from salur.core.faults import InputError
 from salur.core.population.layout import Population, canonical, write_whole
-from salur.core.rules.engines import Engine, copy
+from salur.core.rules.engines import Engine, copy, runs
 from salur.core.rules.evaluate import Cutoff
 from salur.core.rules.plan import Plan
 from salur.core.rules.rows import quoted
@@ -67,28 +69,43 @@ def rank(
             writer.write_table(table)
     worker.rank(file, ranked)
     file.unlink()
-    table = " UNION ALL ".join(
-        f"SELECT '{area}' AS area, CAST({plan.places.of(area)} AS BIGINT) AS places" for area in areas
-    )
-    served = worker.connection.execute(f"""
-        SELECT p.area, p.places, count(r.unit_id), count(r.unit_id) FILTER (WHERE r.used <= p.places),
-            coalesce(max(r.used) FILTER (WHERE r.used <= p.places), 0),
-            arg_max(r.score, r.place) FILTER (WHERE r.used <= p.places),
-            arg_max(r.unit_id, r.place) FILTER (WHERE r.used <= p.places)
-        FROM ({table}) p LEFT JOIN read_parquet({quoted(ranked)}) r ON r.area = p.area
-        GROUP BY p.area, p.places ORDER BY p.area
-    """).fetchall() if table else []  # fmt: skip
-    ended = {
-        area: {
-            "places": number, "candidates": candidates_, "served": count, "used": used,
-            "closed": count == 0 and (candidates_ > 0 or number == 0),
-            "score": score if count < candidates_ or used >= number else None,
-            "unit_id": unit_id if count < candidates_ or used >= number else None,
-        }
-        for area, number, candidates_, count, used, score, unit_id in served
-    }  # fmt: skip
-    write_whole(known, canonical(ended))
-    return ended
+    ended = {area: _End(plan.places.of(area) or 0) for area in areas}
+    with pq.ParquetFile(ranked) as reader:
+        for batch in reader.iter_batches():
+            names, begins = runs(batch["area"])
+            for area, first, last in zip(names, begins, [*begins[1:], batch.num_rows], strict=True):
+                ended[area].add(batch.slice(first, last - first))
+    cutoffs = {area: end.noted() for area, end in ended.items()}
+    write_whole(known, canonical(cutoffs))
+    return cutoffs
+
+
+@dataclass
+class _End:
+    """Where the places of an area end, found in its ranks as they come."""
+
+    places: int
+    candidates: int = 0
+    served: int = 0
+    used: int = 0
+    last: tuple[int | None, int | None] = (None, None)  # score and unit_id of the last unit served
+
+    def add(self, ranks: pa.RecordBatch) -> None:
+        used = ranks["used"].to_numpy()
+        self.candidates += len(used)
+        if served := int(np.searchsorted(used, self.places, "right")):
+            self.served += served
+            self.used = int(used[served - 1])
+            self.last = ranks["score"][served - 1].as_py(), ranks["unit_id"][served - 1].as_py()
+
+    def noted(self) -> dict[str, Any]:
+        turned_away = self.served < self.candidates or self.used >= self.places
+        score, unit_id = self.last if turned_away else (None, None)
+        return {
+            "places": self.places, "candidates": self.candidates, "served": self.served, "used": self.used,
+            "closed": self.served == 0 and (self.candidates > 0 or self.places == 0),
+            "score": score, "unit_id": unit_id,
+        }  # fmt: skip
 
 
 def gather(plan: Plan, population: Population, out: Path, worker: Engine) -> dict[str, Any]:

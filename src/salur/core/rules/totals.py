@@ -1,79 +1,90 @@
 """What decisions come to: units and money by outcome, and how many units fail or wait for each criterion.
 
-Counted province by province as it is decided (`counted`), noted, and added up for the manifest (`added`, `totals`).
+Counted province by province as it is decided, noted, and added up for the manifest (`totals`).
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 
 from salur.core.rules.engines import count_column
-from salur.core.rules.evaluate import NOT_FOUND, OUTCOMES
+from salur.core.rules.evaluate import ELIGIBLE, NOT_FOUND, OUTCOMES
 from salur.core.rules.plan import Plan
+from salur.core.rules.rows import quoted
 
-Row = Sequence[Any]  # outcome, failed, unknown, units, then the sum of each of `summed`
-
-
+MONEY = ("amount", "amount_most")
+MASKS = ("failed", "unknown")
 Counted = Mapping[
-    str, Counter[object]
-]  # by outcome: units, sums of columns, and (mask, bit) for each criterion
+    str, list[int]
+]  # by outcome: units and MONEY; by mask: units by bit; "components": their counts
+Columns = Mapping[str, npt.NDArray[Any]]
 
 
-def summed(plan: Plan) -> list[str]:
-    """The columns that are summed."""
-    return ["amount", "amount_most", *(count_column(item.id) for item in plan.items)]
+def counted(plan: Plan, units: npt.NDArray[np.int64], columns: Columns) -> Counted:
+    """What decisions come to: rows with the columns of a file of decisions, each so many `units` alike.
+
+    The outcome is given as its place in OUTCOMES.
+    """
+
+    def total(rows: npt.NDArray[np.bool_], name: str) -> int:
+        value, times = columns[name][rows], units[rows]
+        if int(value.max(initial=0)) * int(times.sum()) >= 1 << 63:  # beyond a machine's integer
+            value = value.astype(object)
+        return int(value @ times)
+
+    of = {outcome: columns["outcome"] == code for code, outcome in enumerate(OUTCOMES)}
+    looked_at = units * ~of[NOT_FOUND]
+    return {
+        **{
+            outcome: [int(units[rows].sum()), *(total(rows, name) for name in MONEY)]
+            for outcome, rows in of.items()
+        },
+        **{
+            mask: [
+                int(looked_at[columns[mask] & 1 << bit != 0].sum())
+                for bit in range(len(plan.rulebook.criterion_ids))
+            ]
+            for mask in MASKS
+        },
+        "components": [total(of[ELIGIBLE], count_column(item.id)) for item in plan.items],
+    }
 
 
-def counted(plan: Plan, rows: str, connection: duckdb.DuckDBPyConnection, units: str = "1") -> Sequence[Row]:
-    """What the rows of a table expression come to, by outcome and masks; each stands for so many `units`."""
-    sums = ", ".join(f'CAST(sum({units} * "{name}") AS BIGINT)' for name in summed(plan))
-    return connection.execute(
-        f"SELECT outcome, failed, unknown, CAST(sum({units}) AS BIGINT), {sums} FROM {rows} "
-        "GROUP BY outcome, failed, unknown ORDER BY outcome, failed, unknown"
-    ).fetchall()
-
-
-def added(plan: Plan, rows: Iterable[Row]) -> Counted:
-    """Rows of `counted` added up by outcome."""
-    found: Counted = {outcome: Counter() for outcome in OUTCOMES}
-    masks: dict[tuple[str, str, int], int] = defaultdict(int)
-    names = summed(plan)
-    for outcome, failed, unknown, units, *numbers in rows:
-        of = found[outcome]
-        of["units"] += units
-        for name, number in zip(names, numbers, strict=True):
-            of[name] += number
-        masks[outcome, "failed", failed] += units
-        masks[outcome, "unknown", unknown] += units
-    bits = range(len(plan.rulebook.criterion_ids))
-    for (outcome, name, mask), units in masks.items():
-        found[outcome].update({(name, bit): units for bit in bits if mask >> bit & 1})
-    return found
+def counted_in(plan: Plan, file: Path, connection: duckdb.DuckDBPyConnection) -> Counted:
+    """What a file of decisions comes to."""
+    names = ["outcome", *MASKS, *MONEY, *(count_column(item.id) for item in plan.items)]
+    shown = ", ".join(f'"{name}"' for name in names)
+    found = connection.sql(
+        f"SELECT {shown}, count(*) AS units FROM read_parquet({quoted(file)}) GROUP BY {shown}"
+    ).to_arrow_table()
+    columns = {name: found[name].to_numpy() for name in names[1:]}
+    columns["outcome"] = np.array(
+        [OUTCOMES.index(outcome) for outcome in found["outcome"].to_pylist()], np.int64
+    )
+    return counted(plan, found["units"].to_numpy(), columns)
 
 
 def totals(plan: Plan, provinces: Iterable[Counted]) -> dict[str, Any]:
     """Units and money per outcome, and how many units fail or wait for each criterion."""
-    found: Counted = {outcome: Counter() for outcome in OUTCOMES}
-    for province in provinces:
-        for outcome in OUTCOMES:
-            found[outcome].update(province[outcome])
+    noted = list(provinces)
 
-    def total(key: object, outcomes: Iterable[str] = OUTCOMES) -> int:
-        return sum(found[outcome][key] for outcome in outcomes)
+    def total(key: str, place: int) -> int:
+        return sum(province[key][place] for province in noted)
 
-    looked_at = [outcome for outcome in OUTCOMES if outcome != NOT_FOUND]
     return {
         "outcomes": {
-            outcome: {name: total(name, (outcome,)) for name in ("units", "amount", "amount_most")}
+            outcome: {name: total(outcome, place) for place, name in enumerate(("units", *MONEY))}
             for outcome in OUTCOMES
         },
         "criteria": {
-            id_: {mask: total((mask, bit), looked_at) for mask in ("failed", "unknown")}
+            id_: {mask: total(mask, bit) for mask in MASKS}
             for bit, id_ in enumerate(plan.rulebook.criterion_ids)
         },
-        "components": {item.id: total(count_column(item.id)) for item in plan.items},
+        "components": {item.id: total("components", place) for place, item in enumerate(plan.items)},
     }
