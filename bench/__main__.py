@@ -226,7 +226,10 @@ def scale(given: argparse.Namespace, families: int) -> Found:
     cache, out = given.folder / "family-facts", given.folder / "scale"
     run("verify_once", path)
     shutil.rmtree(cache, ignore_errors=True)
-    found: Found = {"families": families, "work": {"make": run("prepare", path, book, cache)}}
+    found: Found = {"families": families, "work": {
+        "make": run("prepare", path, book, cache), "classes": run("classify", path, book, cache),
+    }}  # fmt: skip
+    run("classify", path, "pkh", cache)
     kinds: dict[str, tuple[Any, ...]] = {
         "scan_facts": ("scan", path, book, cache),
         "facts": ("decide", path, out, book, "duckdb", "", cache),

@@ -49,6 +49,7 @@ def stages(folder: Path, families: int) -> dict[str, tuple[Any, ...]]:
         "generate": ("generate", people, families, "all"),
         "verify": ("verify_once", people),
         "family facts": ("prepare", people, book, cache),
+        "classes of families": ("classify", people, book, cache),
         "scan of families and family facts": ("scan", people, book, cache),
         "decide from family facts, ranks in each regency": (
             "decide",

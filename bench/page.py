@@ -173,9 +173,10 @@ def _openfisca(found: Found) -> list[str]:
 
 SCALE = {
     "make": ("family facts made, once per population", ""),
+    "classes": ("families put into classes, once per population and what a rulebook reads", ""),
     "scan_facts": ("scan of the columns of families and family facts", ""),
-    "facts_plain": ("`decide` from family facts", "≤ 5"),
-    "facts": ("`decide` from family facts, ranks in each regency", "≤ 5"),
+    "facts_plain": ("`decide` from family facts and classes", "≤ 5"),
+    "facts": ("`decide` from family facts and classes, ranks in each regency", "≤ 5"),
     "scan_persons": ("scan of the columns of families and persons", ""),
     "persons_plain": ("`decide` from persons", "≤ 10"),
     "persons": ("`decide` from persons, ranks in each regency", "≤ 10"),

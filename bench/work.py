@@ -104,6 +104,20 @@ def prepare(population: str, programme: str, family_facts: str) -> dict[str, Any
     return {"cpu": cpu() - begun, "bytes": sum(path.stat().st_size for path in files if path)}
 
 
+def classify(population: str, programme: str, family_facts: str) -> dict[str, Any]:
+    """Put the families of every province into classes, from family facts that are there; or go on."""
+    from salur.core.rules import engines, family_classes
+
+    catalogue, people = opened(population)
+    plan = plan_of(programme, catalogue, people)
+    work = Path(family_facts) / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    begun = cpu()
+    made = family_classes.prepare(plan, people, people.provinces, Path(family_facts), engines.connect(work))
+    files = [path for each in made.values() for path in (each.classes, each.families)]
+    return {"cpu": cpu() - begun, "bytes": sum(path.stat().st_size for path in files)}
+
+
 def by_hand(population: str, out: str) -> dict[str, Any]:
     """PKH written by hand for DuckDB, with the same rows, order, columns and compression."""
     import duckdb
@@ -337,6 +351,7 @@ WORKS: dict[str, Callable[..., dict[str, Any]]] = {
         case,
         one,
         prepare,
+        classify,
         statistics,
         counted,
         simulate,
