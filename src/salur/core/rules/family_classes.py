@@ -238,23 +238,22 @@ class Province:
         self.persons = classes["persons"] if plan.places else None
         self.shown = classes.drop_columns("persons") if plan.places else classes
         outcomes = self.shown["outcome"].combine_chunks().indices.to_numpy()
-        self.eligible = pa.array(outcomes == OUTCOMES.index(ELIGIBLE))
+        self.eligible = outcomes == OUTCOMES.index(ELIGIBLE)
 
     def candidates(self) -> Iterator[pa.Table]:
         """unit_id, area, score, persons of who may have a place."""
         assert self.plan.places is not None  # noqa: S101 - asked by the caller
         assert self.persons is not None  # noqa: S101
         for rows in self._rows("family_id", "region", "class", "_score"):
-            found = rows.filter(self.eligible.take(rows["class"].combine_chunks()))
-            regions = found["region"].combine_chunks()
-            names = pa.array(
-                [self.plan.places.area(region) for region in regions.dictionary.to_pylist()], pa.string()
-            )
+            classes = rows["class"].to_numpy()
+            found = np.flatnonzero(self.eligible[classes])
+            regions = rows["region"].combine_chunks()
+            areas = [self.plan.places.area(region) for region in regions.dictionary.to_pylist()]
             columns = {
-                "unit_id": found["family_id"],
-                "area": names.take(regions.indices),
-                "score": found["_score"],
-                "persons": self.persons.take(found["class"]),
+                "unit_id": rows["family_id"].take(found),
+                "area": pa.array(areas, pa.string()).take(regions.indices.take(found)),
+                "score": rows["_score"].take(found),
+                "persons": self.persons.take(classes[found]),
             }
             yield pa.table(columns)
 
@@ -277,7 +276,7 @@ class Province:
     def _with_waiting(self, rows: pa.Table, classes: Numbers, cutoffs: Mapping[str, Cutoff]) -> Numbers:
         """The classes of families, where a candidate beyond the cut-off of its area has that of who waits."""
         assert self.plan.places is not None  # noqa: S101 - asked by the caller
-        found = np.flatnonzero(self.eligible.to_numpy(zero_copy_only=False)[classes])
+        found = np.flatnonzero(self.eligible[classes])
         regions = rows["region"].combine_chunks()
         last = [cutoffs[self.plan.places.area(region)] for region in regions.dictionary.to_pylist()]
         area = regions.indices.to_numpy()[found]
@@ -286,7 +285,7 @@ class Province:
             np.array([INTEGER_MOST + 1 if value is None else value for value in values])[area]
             for values in ([cutoff.score for cutoff in last], [cutoff.unit_id for cutoff in last])
         )
-        score = rows["_score"].take(pa.array(found)).to_numpy()
+        score = rows["_score"].take(found).to_numpy()
         unit = rows["family_id"].to_numpy()[found]
         late = closed | (score > last_score) | ((score == last_score) & (unit > last_unit))
         classes[found[late]] = len(self.eligible) - 1
@@ -300,16 +299,24 @@ class Province:
 
 
 class _Column:
-    """A column of the classes, given to families in the same memory again and again."""
+    """A column of the classes, given to families in the same memory again and again.
+
+    Its values are kept in as few bytes as they need, so that they stay near the processor.
+    """
 
     def __init__(self, values: pa.Array) -> None:
         self.dictionary = values.dictionary if pa.types.is_dictionary(values.type) else None
-        self.values = (values if self.dictionary is None else values.indices).to_numpy()
-        self.room = np.empty(engines.GROUP, self.values.dtype)
+        known = (values if self.dictionary is None else values.indices).to_numpy()
+        self.values = known.astype(np.min_scalar_type(int(known.max())))  # none is below 0
+        self.narrow, self.room = (
+            np.empty(engines.GROUP, self.values.dtype),
+            np.empty(engines.GROUP, known.dtype),
+        )
 
     def of(self, classes: Numbers) -> pa.Array:
         """The values of families, until the next are asked for."""
-        found = self.room[: len(classes)]
-        np.take(self.values, classes, out=found, mode="clip")  # the quickest: every class is there
+        narrow, found = (room[: len(classes)] for room in (self.narrow, self.room))
+        np.take(self.values, classes, out=narrow, mode="clip")  # the quickest: every class is there
+        found[:] = narrow
         array = pa.array(found)
         return array if self.dictionary is None else pa.DictionaryArray.from_arrays(array, self.dictionary)

@@ -47,7 +47,7 @@ def counted(plan: Plan, units: npt.NDArray[np.int64], columns: Columns) -> Count
         },
         **{
             mask: [
-                int(looked_at[columns[mask] & 1 << bit != 0].sum())
+                int(looked_at[columns[mask].astype(np.int64) >> bit & 1 != 0].sum())
                 for bit in range(len(plan.rulebook.criterion_ids))
             ]
             for mask in MASKS
