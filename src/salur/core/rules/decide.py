@@ -260,17 +260,23 @@ def _decide(
     def ranked(name: str, candidates: Iterable[pa.Table]) -> Mapping[str, Cutoff]:
         return places.cutoffs(places.rank(plan, areas[name], candidates, name, work, worker))
 
+    def of_the_nation() -> Iterator[pa.Table]:
+        for each in decided():
+            yield from each.candidates()
+            said("decide", each.province)
+
     cutoffs: Mapping[str, Cutoff] = {}
     if places.NATION in areas:
-        cutoffs = ranked(places.NATION, (table for each in decided() for table in each.candidates()))
+        cutoffs = ranked(places.NATION, of_the_nation())
     for each in decided():
         if each.province in areas:
             cutoffs = ranked(each.province, each.candidates())
+            said("decide", each.province)
         part = work / f"{each.province}.part"
         write_whole(_note(work, each.province), json.dumps(each.write(part, cutoffs)).encode())
         part.replace(out / "decisions" / f"{each.province}.parquet")
         (work / f"{each.province}.parquet").unlink(missing_ok=True)
-        said("decide", each.province)
+        said("places" if areas else "decide", each.province)
     return places.gather(plan, population, out, worker) if plan.places else {}
 
 
