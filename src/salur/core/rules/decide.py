@@ -253,6 +253,10 @@ def _decide(
     work = out / "work"
     areas = places.areas(plan, population, worker) if plan.places else {}
     left = [p for p in population.provinces if not (out / "decisions" / f"{p}.parquet").exists()]
+    stages = ("decide", "places") if areas else ("decide",)
+    for province in population.provinces:
+        for stage in stages if province not in left else ():  # finished by an earlier run
+            said(stage, province)
 
     def decided() -> Iterator[Decided]:
         return _decided(plan, population, left, work, worker, family_facts)
@@ -276,7 +280,7 @@ def _decide(
         write_whole(_note(work, each.province), json.dumps(each.write(part, cutoffs)).encode())
         part.replace(out / "decisions" / f"{each.province}.parquet")
         (work / f"{each.province}.parquet").unlink(missing_ok=True)
-        said("places" if areas else "decide", each.province)
+        said(stages[-1], each.province)
     return places.gather(plan, population, out, worker) if plan.places else {}
 
 
