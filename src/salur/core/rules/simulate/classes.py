@@ -134,7 +134,7 @@ class Classes:
         facts: dict[str, None] = {}
         words: dict[Path, dict[str, None]] = {folder: {} for folder in files}
         for each in self.inputs:
-            read = sql.facts_of_families(each.plan, self.rows)
+            read = sql.fresh(each.plan, self.rows)
             facts |= dict.fromkeys(f"{value} AS f_{name}" for name, value in read.items())
             for word, sums in each.words.items():
                 words[sums.folder][word] = None

@@ -37,11 +37,6 @@ UNITS_AT_ONCE = 1_500_000  # families compared at once: some 200 MB
 DECISION_BYTES = 60  # of disk for a unit decided twice, with what is written in between
 PROVINCES_AT_ONCE = 2  # so that a processor does not wait while rows are written
 MEMORY_MOST = "600MB"  # of the engine, for all of them together
-# DuckDB would read a file once more for each range of families that it groups apart.
-_SETTINGS = (
-    f"SET memory_limit = '{MEMORY_MOST}'",
-    "SET disabled_optimizers = 'statistics_propagation,partitioned_execution'",
-)
 
 
 def count(
@@ -143,8 +138,7 @@ class _Count:
             if plan.places and PART not in self.chosen and waiting:
                 self._decide(name, plan)
         with closing(engines.connect(self.work)) as connection:
-            for setting in _SETTINGS:
-                connection.execute(setting).fetchall()
+            connection.execute(f"SET memory_limit = '{MEMORY_MOST}'").fetchall()
             self._provinces(waiting, connection)
             for name in sides:  # decided only to be compared
                 shutil.rmtree(self.work / name, ignore_errors=True)
