@@ -54,11 +54,12 @@ def around(get_response: Answer) -> Answer:
             response.headers.setdefault("Content-Security-Policy", _contents(_has_script(request, response)))
             if "Cache-Control" not in response.headers:
                 response.headers["Cache-Control"] = "no-store"
-            route = getattr(request.resolver_match, "route", "") if request.resolver_match else ""
-            log.info(
-                "%s /%s %d", request.method, route, response.status_code,
-                extra={"ms": round(1000 * (time.perf_counter() - began), 1)},
-            )  # fmt: skip
+            if log.isEnabledFor(logging.INFO):
+                route = getattr(request.resolver_match, "route", "") if request.resolver_match else ""
+                log.info(
+                    "%s /%s %d", request.method, route, response.status_code,
+                    extra={"ms": round(1000 * (time.perf_counter() - began), 1)},
+                )  # fmt: skip
             return response
         finally:
             _request_id.reset(given)
@@ -97,11 +98,14 @@ def language(get_response: Answer) -> Answer:
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         wanted = "en" if request.path_info == "/en" or request.path_info.startswith("/en/") else "id"
-        with translation.override(wanted):
-            request.LANGUAGE_CODE = wanted
+        request.LANGUAGE_CODE = wanted
+        if translation.get_language() == wanted:
             response = get_response(request)
-            response.headers.setdefault("Content-Language", wanted)
-            return response
+        else:
+            with translation.override(wanted):
+                response = get_response(request)
+        response.headers.setdefault("Content-Language", wanted)
+        return response
 
     return answer
 

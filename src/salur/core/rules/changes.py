@@ -62,9 +62,12 @@ class Scope:
 
     def with_(self, changed: Mapping[Key, Value]) -> Scope:
         """The same case with some facts different."""
-        family, members = dict(self.family), [dict(member) for member in self.members]
+        family, members = self.family, self.members
         for (place, name), value in changed.items():
-            (family if place == FAMILY else members[place])[name] = value
+            if place == FAMILY:
+                family = {**family, name: value}
+            else:
+                members = [*members[:place], {**members[place], name: value}, *members[place + 1 :]]
         return Scope(family, members, self.own)
 
     def member(self, place: int) -> Values:
@@ -391,22 +394,32 @@ def _reads(tree: Node, members: int, place: int) -> Iterator[Key]:
 
 def _lacks(tree: Node) -> Lacks:
     """A function that adds the unknown facts for which a part of a condition is unknown."""
-    test, below = function(tree), [_lacks(child) for child in nodes.children(tree)]
+    test, parts = function(tree), [_lacks(child) for child in nodes.children(tree)]
+    known = _missing(tree, parts)
 
     def lacks(scope: Scope, place: int, found: dict[Key, None]) -> None:
-        if test(scope.family, scope.member(place), scope.members) is not None:
-            return
-        match tree:
-            case nodes.Fact(name, _, personal):
-                found[(place if personal else FAMILY), name] = None
-            case nodes.Aggregate():
-                for position in range(len(scope.members)):
-                    below[0](scope, position, found)
-            case _:
-                for part in below:
-                    part(scope, place, found)
+        member = scope.members[place] if place >= 0 else {}
+        if test(scope.family, member, scope.members) is None:
+            known(scope, place, found)
 
     return lacks
+
+
+def _missing(tree: Node, parts: list[Lacks]) -> Lacks:
+    """The same for a part that is unknown."""
+
+    def fact(scope: Scope, place: int, found: dict[Key, None]) -> None:
+        found[(place if tree.personal else FAMILY), tree.name] = None  # type: ignore[union-attr]
+
+    def everyone(scope: Scope, place: int, found: dict[Key, None]) -> None:
+        for position in range(len(scope.members)):
+            parts[0](scope, position, found)
+
+    def each(scope: Scope, place: int, found: dict[Key, None]) -> None:
+        for part in parts:
+            part(scope, place, found)
+
+    return fact if isinstance(tree, nodes.Fact) else everyone if isinstance(tree, nodes.Aggregate) else each
 
 
 def _each_fact_once(tree: Node) -> bool:

@@ -82,6 +82,8 @@ class Evaluator:
         self.dearest = [
             (item, None if item.tree is None else function(item.tree)) for item in plan.dearest_first
         ]
+        self.none = (0,) * len(plan.items)
+        self.nobody_served: tuple[tuple[int, ...], ...] = ((),) * len(plan.items)
         self.eaches = [(item.index, test) for item, test in self.dearest if item.kind == "each" and test]
 
     def facts(self, case: Case) -> tuple[Values, list[Values]]:
@@ -162,20 +164,20 @@ class Evaluator:
         sure: list[list[int]], possible: list[list[int]], score: int | None,
     ) -> Decision:  # fmt: skip
         """Money and counts as the outcome allows."""
-        nothing: list[list[int]] | None = [[] for _ in sure] if outcome != ELIGIBLE else None
-        if nothing is not None:
-            sure = nothing
-            if outcome in (NOT_ELIGIBLE, WAITING):
-                possible = nothing
-        counts = tuple(map(len, sure))
-        counts_most = tuple(map(len, possible))
+        places = self.plan.places
+        alone = self.person or (places is not None and places.counts == "families")
+        persons = 1 if alone else len(case.members) + (not case.members_known)
+        if outcome in (NOT_ELIGIBLE, WAITING):
+            none, nobody = self.none, self.nobody_served
+            return Decision(unit_id, case.family_id, outcome, failed, unknown, 0, 0, none, none, score, persons,
+                            nobody, nobody)  # fmt: skip
+        if outcome != ELIGIBLE:
+            sure = [[] for _ in sure]
+        counts, counts_most = tuple(map(len, sure)), tuple(map(len, possible))
         amount = amount_most = 0
         for item, count, most in zip(self.plan.items, counts, counts_most, strict=True):
             amount += item.price * count
             amount_most += item.price * most
-        persons = 1 if self.person or (self.plan.places and self.plan.places.counts == "families") else (
-            len(case.members) + (not case.members_known)
-        )  # fmt: skip
         return Decision(
             unit_id, case.family_id, outcome, failed, unknown, amount, max(amount, amount_most), counts, counts_most,
             score, persons, tuple(map(tuple, sure)), tuple(map(tuple, possible)),
