@@ -102,32 +102,33 @@ def _while(regions: str) -> Iterator[None]:
 def fetch_of_family(family_id: int, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """What one query finds where the rows of one family are seen as well. One round trip on either database."""
     database: Any = connections["default"]  # the proxy asks for it at each use
-    if database.vendor != "postgresql":
-        database.ensure_connection()
-        with database.wrap_database_errors:  # Django's cursor costs more than the query
-            found: list[tuple[Any, ...]] = database.connection.execute(
-                query.replace("%s", "?"), parameters
-            ).fetchall()
-        return found
-    setting = "SELECT set_config('salur.family', %s, true)"  # until the transaction ends: of these statements, or ours
-    text, values = f"{setting}; {query}", [str(family_id), *parameters]
-    if database.in_atomic_block:
-        text, values = f"{text}; {setting}", [*values, NONE]
+    sqlite = database.vendor == "sqlite"
+    if sqlite:
+        text, values = query.replace("%s", "?"), list(parameters)
+    else:
+        text, values = f"{_OF_FAMILY}; {query}", [str(family_id), *parameters]
+        if database.in_atomic_block:  # otherwise it ends with these statements
+            text, values = f"{text}; {_OF_FAMILY}", [*values, NONE]
     try:
-        database.health_check_done = True  # to ask whether the connection still stands is a second round trip
-        return _second(database, text, values)
-    except OperationalError:
-        if database.in_atomic_block:
+        return _found(database, text, values, second=not sqlite)
+    except OperationalError:  # perhaps the connection was lost: a read is asked again on a new one
+        if sqlite or database.in_atomic_block:
             raise
         database.close()
-        return _second(database, text, values)  # a read is asked again, on a new connection
+        return _found(database, text, values, second=not sqlite)
 
 
-def _second(database: Any, text: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """What the second of some statements finds."""
-    with database.cursor() as cursor:
-        cursor.execute(text, values)
-        cursor.nextset()
+_OF_FAMILY = "SELECT set_config('salur.family', %s, true)"
+
+
+def _found(database: Any, text: str, values: Sequence[Any], *, second: bool) -> list[tuple[Any, ...]]:
+    """What a statement finds, or the second of several. Without Django's cursor, which costs more than the query, and
+    without its question whether the connection still stands, which is one more round trip."""
+    database.ensure_connection()
+    with database.wrap_database_errors:
+        cursor = database.connection.execute(text, values)
+        if second:
+            cursor.nextset()
         found: list[tuple[Any, ...]] = cursor.fetchall()
     return found
 
