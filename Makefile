@@ -51,7 +51,7 @@ bench: $(STAMP) ## Measure, and print ratios
 	@$(BIN)/python -m bench
 
 bench-nation: $(STAMP) ## All of Indonesia on this machine, in resumable stages; needs 10 GB of disk
-	@$(BIN)/python -m bench nation --folder var/nation
+	@$(BIN)/python -m bench nation
 
 $(SPARK): requirements-spark.lock $(STAMP)
 	@echo "Adding the packages of requirements-spark.lock, some 450 MB …"

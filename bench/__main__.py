@@ -94,7 +94,7 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     given.families = given.families or {"cycle": 680_000, "nation": 93_000_000}.get(given.what, 1_000_000)
     if given.what == "nation":
-        found = nation.measure(given.folder, given.families, given.date, run)
+        found = nation.measure(given.folder / "nation", given.families, given.date, run)
         found["differing"] = int(not found["same"])
     elif given.what == "cycle":
         with postgres(durable=True) as server:
@@ -106,8 +106,6 @@ def main() -> None:
     found |= page.machine(given.date)
     (given.folder / f"{given.what}.json").write_text(json.dumps(found, indent=1), "utf-8")
     kept = {file.stem: json.loads(file.read_text("utf-8")) for file in given.folder.glob("*.json")}
-    if "nation" in kept and "same" not in kept["nation"]:
-        del kept["nation"]  # not finished
     given.report.write_text(page.text(kept), "utf-8")
     said("")
     print(page.text({given.what: found}))

@@ -1,6 +1,6 @@
 """`python -m bench nation` (`make bench-nation`): all of Indonesia on this machine, stage by stage.
 
-Each stage is a process of its own, measured by the operating system, and noted in nation.json: stopped, the same
+Each stage is a process of its own, measured by the operating system, and noted in noted.json: stopped, the same
 command goes on with the stage that is not yet noted, and a stage goes on with the province that is not yet there (then
 its figures are those of the last part alone, and the page says so).
 """
@@ -72,7 +72,8 @@ def stages(folder: Path, families: int) -> dict[str, tuple[Any, ...]]:
 
 def measure(folder: Path, families: int, day: str, run: Run) -> Found:
     """Run what is not noted yet; returns everything noted."""
-    noted = folder / "nation.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    noted = folder / "noted.json"
     found: Found = json.loads(noted.read_text("utf-8")) if noted.exists() else {}
     if found.get("families") != families:
         found = {"families": families, "stages": {}, "begun": []}

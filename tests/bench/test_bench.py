@@ -57,12 +57,12 @@ def test_the_nation_goes_on_after_a_stop_with_the_stage_that_is_missing(tmp_path
     assert next(line for line in first.stdout if "verify" in line)
     first.kill()
     first.communicate()
-    noted = json.loads((folder / "nation.json").read_bytes())["stages"]
+    noted = json.loads((folder / "nation" / "noted.json").read_bytes())["stages"]
     assert "generate" in noted
     again = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     assert again.returncode == 0
     assert "generate …" not in again.stdout
-    finished = json.loads((folder / "nation.json").read_bytes())
+    finished = json.loads((folder / "nation" / "noted.json").read_bytes())
     assert finished["stages"]["generate"] == noted["generate"]
     assert finished["same"]
     assert "## The nation: 3,000 families" in report.read_text("utf-8")
