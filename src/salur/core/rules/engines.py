@@ -109,7 +109,8 @@ def connect(work: Path) -> duckdb.DuckDBPyConnection:
             "disabled_optimizers": "statistics_propagation,partitioned_execution",
         }
     )
-    connection.execute("SET enable_progress_bar = false").fetchall()
+    for name in ("enable_progress_bar", "enable_external_file_cache"):
+        connection.execute(f"SET {name} = false").fetchall()
     return connection
 
 

@@ -185,9 +185,9 @@ def write_note(files: Files) -> None:
 
 def decided(
     plan: Plan, files: Sequence[Files], shown: Sequence[str], connection: duckdb.DuckDBPyConnection
-) -> Iterator[pa.Table]:
-    """A table for each of the files: a row a class, with the columns `shown`, made of `sql.columns(plan)`; and one
-    more, of who waits: nothing but 0, whatever the class."""
+) -> Iterator[dict[str, _Column]]:
+    """For each of the files the columns `shown`, made of `sql.columns(plan)`: a value a class; and one more, of who
+    waits: nothing but 0, whatever the class."""
     known = ", ".join(quoted(each.classes) for each in files)
     classes = (
         "(SELECT file_row_number AS family_id, '' AS region, * EXCLUDE (file_row_number) "
@@ -210,7 +210,10 @@ def decided(
             table = table.slice(0, rows)
             assert np.array_equal(table["class"].to_numpy(), np.arange(rows))  # noqa: S101 - as the files stand
             waiting = waiting or _waiting(table)
-            yield pa.concat_tables([table, waiting]).drop_columns("class").combine_chunks()
+            table = pa.concat_tables([table, waiting]).drop_columns("class").combine_chunks()
+            columns = {name: _Column(table[name].chunk(0)) for name in table.column_names}
+            del table, batches  # or they are held as long as the province is decided
+            yield columns
 
 
 def _waiting(classes: pa.Table) -> pa.Table:
@@ -224,21 +227,14 @@ def _waiting(classes: pa.Table) -> pa.Table:
 class Province:
     """The families of a province, each decided as its class is.
 
-    `classes`: a table of `decided` with the columns of a file of decisions, without ids; under a quota also `persons`.
+    `columns`: of `decided`, those of a file of decisions, without ids; under a quota also `persons`.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        province: str,
-        families: Path,
-        classes: pa.Table,
-    ) -> None:
+    def __init__(self, plan: Plan, province: str, families: Path, columns: dict[str, _Column]) -> None:
         self.plan, self.province, self.families = plan, province, families
-        self.persons = classes["persons"] if plan.places else None
-        self.shown = classes.drop_columns("persons") if plan.places else classes
-        outcomes = self.shown["outcome"].combine_chunks().indices.to_numpy()
-        self.eligible = outcomes == OUTCOMES.index(ELIGIBLE)
+        self.columns = {name: column for name, column in columns.items() if name != "persons"}
+        self.persons = columns["persons"].values if plan.places else None
+        self.eligible = columns["outcome"].values == OUTCOMES.index(ELIGIBLE)
 
     def candidates(self) -> Iterator[pa.Table]:
         """unit_id, area, score, persons of who may have a place."""
@@ -253,25 +249,26 @@ class Province:
                 "unit_id": rows["family_id"].take(found),
                 "area": pa.array(areas, pa.string()).take(regions.indices.take(found)),
                 "score": rows["_score"].take(found),
-                "persons": self.persons.take(classes[found]),
+                "persons": pa.array(self.persons[classes[found]], pa.int64()),
             }
             yield pa.table(columns)
 
     def write(self, target: Path, cutoffs: Mapping[str, Cutoff]) -> totals.Counted:
         """Write the decisions; returns what they come to."""
-        units = np.zeros(self.shown.num_rows, np.int64)
-        ids = [pa.field(name, pa.int64()) for name in engines.IDS]
-        schema = pa.schema([*ids, *self.shown.schema])
-        columns = {name: _Column(self.shown[name].chunk(0)) for name in self.shown.column_names}
+        units = np.zeros(len(self.eligible), np.int64)
+        shown = [(name, column.type) for name, column in self.columns.items()]
+        schema = pa.schema([*((name, pa.int64()) for name in engines.IDS), *shown])
         with engines.decisions_writer(target, schema) as writer:
             for rows in self._rows("family_id", "class", *(("region", "_score") if cutoffs else ())):
                 classes = rows["class"].to_numpy().astype(np.intp)
                 if cutoffs:
                     classes = self._with_waiting(rows, classes, cutoffs)
                 units += np.bincount(classes, minlength=len(units))
-                arrays = [rows["family_id"]] * 2 + [column.of(classes) for column in columns.values()]
+                arrays = [rows["family_id"]] * 2 + [column.of(classes) for column in self.columns.values()]
                 writer.write_table(pa.Table.from_arrays(arrays, schema=writer.schema))
-        return totals.counted(self.plan, units, {name: column.values for name, column in columns.items()})
+        return totals.counted(
+            self.plan, units, {name: column.values for name, column in self.columns.items()}
+        )
 
     def _with_waiting(self, rows: pa.Table, classes: Numbers, cutoffs: Mapping[str, Cutoff]) -> Numbers:
         """The classes of families, where a candidate beyond the cut-off of its area has that of who waits."""
@@ -305,6 +302,7 @@ class _Column:
     """
 
     def __init__(self, values: pa.Array) -> None:
+        self.type = values.type
         self.dictionary = values.dictionary if pa.types.is_dictionary(values.type) else None
         known = (values if self.dictionary is None else values.indices).to_numpy()
         self.values = known.astype(np.min_scalar_type(int(known.max())))  # none is below 0
