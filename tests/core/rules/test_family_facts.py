@@ -21,7 +21,7 @@ from tests.core.rules.soak import PROFILE, examples
 from tests.core.rules.test_resume import command, make, started
 
 from salur.core.population import catalogue as catalogues
-from salur.core.population.layout import Population, open_population
+from salur.core.population.layout import Population, open_population, write_manifest
 from salur.core.rules import engines, family_classes, family_facts, sql
 from salur.core.rules.decide import decide
 from salur.core.rules.plan import Plan, plan
@@ -60,6 +60,22 @@ def test_with_and_without_family_facts_the_bytes_are_the_same(setting: Setting) 
 @pytest.mark.parametrize("index", range(len(rich_sample.settings())))
 def test_the_rich_sample_is_decided_alike(index: int, tmp_path: Path) -> None:
     assert ways(Judge(rich_sample.settings()[index], tmp_path)) == []
+
+
+@pytest.mark.parametrize("empty", [["11"], ["35"], ["11", "35"]])
+@pytest.mark.parametrize("kind", ["plain", "quota"])
+def test_a_province_without_families_is_decided(
+    kind: str, empty: list[str], folder: Path, tmp_path: Path
+) -> None:
+    _, population = opened(folder)
+    assert set(empty) <= set(population.provinces)
+    for province in empty:
+        for file in (population.families(province), population.persons(province)):
+            pq.write_table(pq.read_table(file).slice(0, 0), file)
+    write_manifest(population.path, reference_date=population.reference_date, facts=population.facts)
+    for cache in (None, tmp_path / "cache"):
+        decide(*opened(folder, kind), tmp_path / f"with {cache is not None}", family_facts=cache)
+    assert digest(tmp_path / "with True") == digest(tmp_path / "with False")
 
 
 # ---- faults that must be seen --------------------------------------------------------------------------------

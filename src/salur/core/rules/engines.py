@@ -196,7 +196,10 @@ def source(
 def ranges(
     connection: duckdb.DuckDBPyConnection, population: Population, province: str
 ) -> list[tuple[str, str]]:
-    """The first and last regency of each slice of a province, of about FAMILIES_AT_ONCE families, in their order."""
+    """The first and last regency of each slice of a province, of about FAMILIES_AT_ONCE families, in their order.
+
+    At least one slice, also of a province without families.
+    """
     found: list[tuple[str, str]] = []
     together = FAMILIES_AT_ONCE
     for region, families in connection.execute(
@@ -207,7 +210,7 @@ def ranges(
             together = 0
         together += families
         found[-1] = (found[-1][0], region)
-    return found
+    return found or [("", "")]
 
 
 def slices(connection: duckdb.DuckDBPyConnection, population: Population, province: str) -> list[sql.Source]:

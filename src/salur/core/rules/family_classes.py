@@ -197,7 +197,7 @@ def decided(
     text = sql.statement(plan, sql.Source(classes, "persons", on, frozenset(), summed=True))
     query = f"SELECT unit_id AS class, {', '.join(shown)} FROM ({text})"
     with connection.cursor().sql(query).to_arrow_reader(engines.GROUP) as reader:
-        left, waiting = pa.Table.from_batches([], reader.schema), None
+        left, waiting = pa.Table.from_batches([], reader.schema), _waiting(reader.schema)
         for each in files:
             rows = pq.read_metadata(each.classes).num_rows
             batches = left.to_batches()
@@ -209,19 +209,20 @@ def decided(
             left = table.slice(rows)
             table = table.slice(0, rows)
             assert np.array_equal(table["class"].to_numpy(), np.arange(rows))  # noqa: S101 - as the files stand
-            waiting = waiting or _waiting(table)
             table = pa.concat_tables([table, waiting]).drop_columns("class").combine_chunks()
             columns = {name: _Column(table[name].chunk(0)) for name in table.column_names}
             del table, batches  # or they are held as long as the province is decided
             yield columns
 
 
-def _waiting(classes: pa.Table) -> pa.Table:
-    outcomes = classes["outcome"].chunk(0)
-    code = pa.array([OUTCOMES.index(WAITING)], outcomes.indices.type)
-    waits = pa.DictionaryArray.from_arrays(code, outcomes.dictionary)
-    names = classes.column_names
-    return pa.table([waits if name == "outcome" else pa.array([0]) for name in names], names)
+def _waiting(schema: pa.Schema) -> pa.Table:
+    def value(field: pa.Field) -> pa.Array:
+        if field.name != "outcome":
+            return pa.array([0], field.type)
+        code = pa.array([OUTCOMES.index(WAITING)], field.type.index_type)
+        return pa.DictionaryArray.from_arrays(code, pa.array(OUTCOMES))
+
+    return pa.table([value(field) for field in schema], schema)
 
 
 class Province:
