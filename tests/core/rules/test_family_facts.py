@@ -137,6 +137,21 @@ def test_a_planted_fault_is_seen(name: str, tmp_path: Path, monkeypatch: Patch) 
     pytest.fail("nobody saw it")
 
 
+@pytest.mark.parametrize("cached", [False, True])
+def test_large_sums_are_exact(cached: bool, folder: Path, tmp_path: Path) -> None:
+    ready, population = opened(folder)
+    price = 2**50 + 1  # beyond 32 bits, where numpy would add up floats
+    dear = replace(ready, items=tuple(replace(item, price=price) for item in ready.items))
+    made = decide(dear, population, tmp_path / "out", family_facts=tmp_path / "cache" if cached else None)
+    amounts = [
+        amount
+        for p in population.provinces
+        for amount in pq.read_table(made.file(p), columns=["amount"])["amount"].to_pylist()
+    ]
+    assert sum(amounts) > 2**53
+    assert made.manifest["totals"]["outcomes"]["eligible"]["amount"] == sum(amounts)
+
+
 # ---- the cache -----------------------------------------------------------------------------------------------
 
 

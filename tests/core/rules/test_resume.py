@@ -138,6 +138,26 @@ def test_killed_at_every_act_on_a_file_and_run_again_gives_the_same_bytes(
     assert not wrong, tried.stderr
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_of_an_earlier_release_that_noted_no_totals_goes_on(
+    kind: str, small: Path, tmp_path: Path
+) -> None:
+    decided(small, kind, tmp_path / "undisturbed")
+
+    def stop(_stage: str, _province: str) -> None:
+        if len(list((tmp_path / "out" / "decisions").glob("*.parquet"))) == 2:  # all of them
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        decided(small, kind, tmp_path / "out", progress=stop)
+    notes = list((tmp_path / "out" / "work").glob("totals-*.json"))
+    assert len(notes) == 2
+    for note in notes:
+        note.unlink()
+    decided(small, kind, tmp_path / "out")
+    assert digest(tmp_path / "out") == digest(tmp_path / "undisturbed")
+
+
 # ---- repeated ------------------------------------------------------------------------------------------------
 
 

@@ -252,7 +252,11 @@ def _decide(
     """Write the decisions of every province that has none yet, and the ranks; returns the cut-offs of all areas."""
     work = out / "work"
     areas = places.areas(plan, population, worker) if plan.places else {}
-    left = [p for p in population.provinces if not (out / "decisions" / f"{p}.parquet").exists()]
+    left = [  # an earlier release finished a province without a note
+        p
+        for p in population.provinces
+        if not ((out / "decisions" / f"{p}.parquet").exists() and _note(work, p).exists())
+    ]
     stages = ("decide", "places") if areas else ("decide",)
     for province in population.provinces:
         for stage in stages if province not in left else ():  # finished by an earlier run

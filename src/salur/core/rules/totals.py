@@ -20,9 +20,8 @@ from salur.core.rules.rows import quoted
 
 MONEY = ("amount", "amount_most")
 MASKS = ("failed", "unknown")
-Counted = Mapping[
-    str, list[int]
-]  # by outcome: units and MONEY; by mask: units by bit; "components": their counts
+# By outcome: units and MONEY; by mask: units by bit; "components": their counts.
+Counted = Mapping[str, list[int]]
 Columns = Mapping[str, npt.NDArray[Any]]
 
 
@@ -33,7 +32,10 @@ def counted(plan: Plan, units: npt.NDArray[np.int64], columns: Columns) -> Count
     """
 
     def total(rows: npt.NDArray[np.bool_], name: str) -> int:
-        value, times = columns[name][rows], units[rows]
+        value, times = (
+            columns[name][rows].astype(np.int64),
+            units[rows],
+        )  # with unsigned ones numpy takes floats
         if int(value.max(initial=0)) * int(times.sum()) >= 1 << 63:  # beyond a machine's integer
             value = value.astype(object)
         return int(value @ times)
