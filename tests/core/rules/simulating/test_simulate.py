@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from salur.core.rules import rulebook
 from salur.core.rules.rows import cases
 from salur.core.rules.simulate import Options, count, simulate
 from salur.core.rules.simulate.attributes import BREAKDOWNS
+from salur.core.rules.simulate.kept import prune
 
 BOOKS = Path(rules.__file__).parents[2] / "rulebooks"
 ON = date(2026, 9, 30)
@@ -206,6 +208,36 @@ def test_a_run_that_is_stopped_anywhere_goes_on_and_ends_in_the_same(world, tmp_
     assert not list(work.rglob("*.part"))
     assert {path.name for path in work.iterdir()} <= {"run.json", "cells", "spill", "lock"}
     assert count(new, old, world.population, work, Options(**options)) == whole
+
+
+def test_ctrl_c_stops_the_provinces_at_work_and_those_that_wait(world, tmp_path):
+    maker = Generator(read_regencies("11.01,12.01,13.01,35.10,36.01"), 10_000, 5, world.catalogue, ON, 3.0)
+    population, _ = generate(maker, tmp_path / "people")
+    new, old = (world.plan(book) for book in PAIRS["components"])
+
+    def stop(stage: str, _province: str) -> None:
+        if stage == "compare":
+            raise KeyboardInterrupt
+
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        count(new, old, population, tmp_path / "work", Options(progress=stop))
+    assert threading.active_count() == before
+
+
+def test_nothing_that_a_quota_is_decided_from_is_pruned_meanwhile(world, tmp_path):
+    new, old = (world.plan(book) for book in PAIRS["a quota by regency"])
+    checked, facts = world.folder / "checked", tmp_path / "facts"
+
+    def another(stage: str, _province: str) -> None:
+        """Another simulation ends, and finds the cache too large."""
+        prune(facts, most=0)
+
+    with_others = Options(facts=facts, checked=checked, progress=another)
+    alone = Options(facts=tmp_path / "own", checked=checked)
+    assert count(new, old, world.population, tmp_path / "work", with_others) == count(
+        new, old, world.population, tmp_path / "alone", alone
+    )
 
 
 WHOLE = ["_possible0", "_q0", "_sure0"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import duckdb
 
 from salur.core.population.layout import Population
 from salur.core.population.slices import require_space
-from salur.core.rules import engines, family_facts, sql
+from salur.core.rules import engines, family_classes, family_facts, sql
 from salur.core.rules.decide import Progress, count_column, decide, verified
 from salur.core.rules.engines import copy, sentences
 from salur.core.rules.plan import Plan
@@ -157,7 +157,8 @@ class _Count:
         needed = self.population.provinces if plan.places.by == "nation" else tuple(self.chosen)
         sums = where_sums(plan, self.population, self.facts)
         if sums.name == "members":
-            self.held.enter_context(using(family_facts.where(plan, self.population, sums)))
+            for kept in (family_facts, family_classes):
+                self.held.enter_context(using(kept.where(plan, self.population, sums)))
         decide(
             plan, replace(self.population, provinces=needed), self.work / name, checked=self.options.checked,
             family_facts=sums,
@@ -184,9 +185,11 @@ class _Count:
                     self.said("compare", works[done])
             except BaseException:  # also Ctrl-C: nothing may go on behind it
                 pool.shutdown(wait=False, cancel_futures=True)
-                while wait(works, timeout=0.1).not_done:
-                    for cursor in own.values():
-                        cursor.interrupt()
+                while running := [work for work in works if not work.done()]:
+                    for work in running:
+                        with suppress(duckdb.ConnectionException):  # it is done by now
+                            own[works[work]].interrupt()
+                    wait(running, timeout=0.1)
                 raise
 
     def _province(
