@@ -73,6 +73,7 @@ def simulate(
     from salur.core.rules import simulate as simulating
     from salur.core.rules.simulate import screen
     from salur.core.rules.simulate.attributes import BREAKDOWNS
+    from salur.core.rules.simulate.before import truth_seen
     from salur.core.rules.simulate.sweeps import read_sweep
 
     if by not in (names := [*(b.name for b in BREAKDOWNS), "region"]):
@@ -96,7 +97,7 @@ def simulate(
         raise InputError.of("No regency is chosen.")
     if work is None:
         versions = [new.rulebook.sha256, old and old.rulebook.sha256, catalogue.sha256, opened.id, str(day)]
-        asked = [codes, sample, poor, swept, str(truth and truth.resolve())]
+        asked = [codes, sample, poor, swept, truth_seen(truth, opened)]
         work = cache() / "simulate" / hashlib.sha256(canonical([versions, asked])).hexdigest()[:32]
     console = Console(stderr=True, highlight=False)
     with progress_bar(console) as bar:

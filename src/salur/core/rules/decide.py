@@ -262,8 +262,12 @@ def _decide(
         for stage in stages if province not in left else ():  # finished by an earlier run
             said(stage, province)
 
+    files: dict[str, family_classes.Files] = {}
+    if family_facts is not None and isinstance(worker, engines.DuckDB):
+        files = family_classes.prepare(plan, population, left, family_facts, worker.connection)
+
     def decided() -> Iterator[Decided]:
-        return _decided(plan, population, left, work, worker, family_facts)
+        return _decided(plan, population, left, work, worker, family_facts, files)
 
     def ranked(name: str, candidates: Iterable[pa.Table]) -> Mapping[str, Cutoff]:
         return places.cutoffs(places.rank(plan, areas[name], candidates, name, work, worker))
@@ -300,11 +304,9 @@ def _decided(
     work: Path,
     worker: Engine,
     family_facts: Path | None,
+    files: Mapping[str, family_classes.Files],
 ) -> Iterator[Decided]:
-    """The provinces one after the other: families by class where a cache is given, else each unit by itself."""
-    files: dict[str, family_classes.Files] = {}
-    if family_facts is not None and isinstance(worker, engines.DuckDB):
-        files = family_classes.prepare(plan, population, provinces, family_facts, worker.connection)
+    """The provinces one after the other: families by class where `files` has them, else each unit by itself."""
     shown = [*_shown(plan, "")[len(engines.IDS) :], *(["persons"] if plan.places else [])]
     classes = family_classes.decided(plan, list(files.values()), shown, worker.connection)
     for province in provinces:

@@ -152,6 +152,16 @@ def test_a_sweep_tells_the_frontier(home):
     }
 
 
+def test_another_truth_at_the_same_place_makes_another_run(home):
+    shutil.copytree(home / "people" / "truth", home / "truth")
+    arguments = ("new.toml", "--truth", "truth", "--json")
+    first = simulate(home, *arguments)
+    for file in (home / "truth").iterdir():
+        os.utime(file, (1, 1))
+    again = simulate(home, *arguments)
+    assert (again.returncode, again.stdout) == (0, first.stdout), again.stderr
+
+
 def test_a_sample_is_an_estimate_of_the_whole(home):
     whole, part = (
         json.loads(simulate(home, "new.toml", "--against", "pkh", "--json", *more).stdout)

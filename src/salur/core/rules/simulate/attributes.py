@@ -22,9 +22,9 @@ from salur.core.population.catalogue import Catalogue
 from salur.core.population.layout import Population
 from salur.core.rules import engines
 from salur.core.rules.engines import copy
+from salur.core.rules.family_facts import alone
 from salur.core.rules.nodes import shift_years
 from salur.core.rules.rows import quoted
-from salur.core.rules.simulate.kept import alone
 
 UNKNOWN = 0
 SIZE_MOST = 7  # and more

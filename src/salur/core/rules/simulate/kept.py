@@ -1,7 +1,7 @@
 """What simulations keep for the next one, how processes share it, and how it never grows for ever.
 
     attributes/<key>   what breakdowns need of each family                     (`attributes`)
-    members/<population>/<key>   sums over members that no decision has made   (`classes`)
+    members/<population>/<key>   sums over members that no decision has made, and classes for a quota   (`classes`)
     samples/<key>      parts of populations                                    (`samples`)
     simulate/<key>     what was counted, so that the same command is answered  (`salur rules simulate`)
 
@@ -43,14 +43,6 @@ def using(folder: Path, *, alone: bool = False) -> Iterator[None]:
             os.utime(stream.fileno())
             yield
             return
-
-
-@contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """One at a time; others wait."""
-    with lock.open("ab") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def _is_still(folder: Path, descriptor: int) -> bool:

@@ -12,10 +12,12 @@ from salur.core.population.layout import MANIFEST, Population, canonical, open_p
 from salur.core.rules import engines
 from salur.core.rules.decide import Progress, verified
 from salur.core.rules.engines import copy
+from salur.core.rules.family_facts import alone
+from salur.core.rules.places import AREA
 from salur.core.rules.plan import Plan
 from salur.core.rules.rows import quoted
 from salur.core.rules.simulate.before import truth_seen
-from salur.core.rules.simulate.kept import alone, using
+from salur.core.rules.simulate.kept import using
 from salur.core.rules.simulate.options import Options
 
 PART = "00"  # the file of a sample: families of all provinces
@@ -78,7 +80,7 @@ def fewer_places(plan: Plan, times: int) -> Plan:
 def ranked(rows: str, plan: Plan) -> str:
     """SQL: decisions of whole areas, where those outside the places wait."""
     assert plan.places is not None  # noqa: S101 - asked by the caller
-    area = {"nation": "''", "province": "substr(region, 1, 2)", "regency": "region"}[plan.places.by]
+    area = AREA[plan.places.by]
     places = str(plan.places.places)
     if plan.places.table is not None:
         listed = " ".join(f"WHEN {quoted(code)} THEN {n}" for code, n in plan.places.table.items())

@@ -14,7 +14,6 @@ from salur.core.faults import InputError
 from salur.core.population.layout import Population
 from salur.core.rules.decide import Progress
 from salur.core.rules.engines import sentences
-from salur.core.rules.evaluate import ELIGIBLE
 from salur.core.rules.plan import Plan, plan
 from salur.core.rules.rulebook import Rulebook, parse
 from salur.core.rules.simulate.before import outside
@@ -141,6 +140,3 @@ def close(a: Simulation, b: Simulation) -> bool:
 
     one, other = numbers(a), numbers(b)
     return any(0 < abs(one.get(key, 0) - other.get(key, 0)) < SMALL for key in one.keys() | other.keys())
-
-
-__all__ = ["ELIGIBLE", "Point", "Sweep", "close", "read_sweep", "sweep", "with_value"]
