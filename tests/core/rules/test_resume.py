@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,32 @@ def refused(folder: Path, out: Path, **more: Any) -> str:
     with pytest.raises(InputError) as caught:
         decided(folder, "plain", out, **more)
     return str(caught.value)
+
+
+def test_what_was_verified_is_not_read_again_with_fewer_provinces(copied: Path, tmp_path: Path) -> None:
+    catalogue = catalogues.read(copied / "facts.toml")
+    ready = plan(read(copied / "plain.toml", catalogue), ON)
+    whole = open_population(copied / "population", catalogue)
+    checks: set[str] = set()
+
+    def said(stage: str, name: str) -> None:
+        checks.update([Path(name).stem] if stage == "check" else [])
+
+    def run(name: str, *provinces: str) -> set[str]:
+        checks.clear()
+        some = replace(whole, provinces=provinces)
+        decide(ready, some, tmp_path / name, checked=copied / "checked", progress=said)
+        return set(checks)
+
+    assert run("one", "35") == {"35"}
+    assert run("both", "11", "35") == {"11", "35"}  # together they are one more thing to verify
+    assert run("one again", "35") == set()
+    assert run("both again", "11", "35") == set()
+    (copied / "checked" / whole.id).write_bytes(b"[" * 100_000)
+    assert run("damaged", "11", "35") == {"11", "35"}
+    whole.persons("35").touch()
+    assert run("touched", "11") == set()
+    assert run("touched too", "35") == {"35"}
 
 
 # ---- killed --------------------------------------------------------------------------------------------------
