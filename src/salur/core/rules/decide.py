@@ -148,8 +148,8 @@ def decide(
 
     master: where Spark runs, like spark://HOST:PORT; None: on this machine.
     checked: a folder that remembers which populations were verified, so that it is done once; None: every time.
-    family_facts: a folder that keeps what is summed over members (`family_facts.prepare`), for DuckDB; the decisions
-    are the same without.
+    family_facts: a folder that keeps what is summed over members, and classes of families (`family_classes.prepare`),
+    for DuckDB; the decisions are the same without.
     Raises InputError for an input that cannot be decided, a folder of another run, or a full disk.
     """
     said = progress or (lambda stage, province: None)
