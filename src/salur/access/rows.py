@@ -111,10 +111,10 @@ def fetch_of_family(family_id: int, query: str, parameters: Sequence[Any]) -> li
             text, values = f"{text}; {_OF_FAMILY}", [*values, NONE]
     try:
         return _found(database, text, values, second=not sqlite)
-    except OperationalError:  # perhaps the connection was lost: a read is asked again on a new one
-        if sqlite or database.in_atomic_block:
+    except OperationalError:
+        if sqlite or database.in_atomic_block or not database.connection.closed:
             raise
-        database.close()
+        database.close()  # the connection was lost: a read is asked again on a new one
         return _found(database, text, values, second=not sqlite)
 
 
