@@ -157,7 +157,8 @@ class _Count:
         needed = self.population.provinces if plan.places.by == "nation" else tuple(self.chosen)
         sums = where_sums(plan, self.population, self.facts)
         if sums.name == "members":
-            for kept in (family_facts, family_classes):
+            persons = plan.rulebook.unit == "person"  # whom no class of families is made for
+            for kept in (family_facts,) if persons else (family_facts, family_classes):
                 self.held.enter_context(using(kept.where(plan, self.population, sums)))
         decide(
             plan, replace(self.population, provinces=needed), self.work / name, checked=self.options.checked,
