@@ -33,20 +33,21 @@ Patch = pytest.MonkeyPatch
 def ways(judge: Judge) -> list[str]:
     """Decided from persons, from family facts that are made and that are there, and in slices: what differs."""
     ready, once, most = judge.plan(), engines.FAMILIES_AT_ONCE, family_classes.MOST
+    sorted_ = engines.CANDIDATES_AT_ONCE
     digests = {}
     try:
         for name, at_once, cache in (
             ("persons", once, None), ("made", once, "cache"), ("kept", once, "cache"),
             ("slices", 3, None), ("made in slices", 3, "slices"), ("too many classes", once, "many"),
         ):  # fmt: skip
-            engines.FAMILIES_AT_ONCE = at_once
+            engines.FAMILIES_AT_ONCE = engines.CANDIDATES_AT_ONCE = at_once
             family_classes.MOST = 1 if cache == "many" else most
             out = judge.folder / f"{name}{next(judge.numbers)}"
             decide(ready, judge.population, out, checked=judge.folder / "checked",
                    family_facts=judge.folder / cache if cache else None)  # fmt: skip
             digests[name] = (out / "manifest.json").read_bytes()  # with the hash of every file
     finally:
-        engines.FAMILIES_AT_ONCE, family_classes.MOST = once, most
+        engines.FAMILIES_AT_ONCE, engines.CANDIDATES_AT_ONCE, family_classes.MOST = once, sorted_, most
     return [name for name, found in digests.items() if found != digests["persons"]]
 
 

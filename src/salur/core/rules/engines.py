@@ -29,6 +29,7 @@ from salur.core.rules.rows import cases, quoted
 
 NAMES = ("duckdb", "sqlite", "postgres", "spark", "python")
 MEMORY_MOST = "1GB"
+CANDIDATES_AT_ONCE = 2_000_000  # of which places are sorted in memory: some 150 MB
 FAMILIES_AT_ONCE = (
     1_000_000  # of which rows are grouped, joined and sorted together: memory does not grow beyond
 )
@@ -290,10 +291,11 @@ class DuckDB:
         with parquet_writer(target, RANK_SCHEMA, NEAR) as writer:
             for batch in _placed(self._in_order(candidates)):
                 writer.write_batch(batch)
+        pa.default_memory_pool().release_unused()  # what comes next needs it
 
     def _in_order(self, candidates: Path) -> Iterator[pa.RecordBatch]:
         """Sorted here where they fit in memory, else by the database, which spills."""
-        if pq.read_metadata(candidates).num_rows <= FAMILIES_AT_ONCE:
+        if pq.read_metadata(candidates).num_rows <= CANDIDATES_AT_ONCE:
             keys = [(name, "ascending") for name in ("area", "score", "unit_id")]
             yield from pq.read_table(candidates).sort_by(keys).to_batches(GROUP)
             return

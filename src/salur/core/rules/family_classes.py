@@ -18,6 +18,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -197,32 +198,30 @@ def decided(
     text = sql.statement(plan, sql.Source(classes, "persons", on, frozenset(), summed=True))
     query = f"SELECT unit_id AS class, {', '.join(shown)} FROM ({text})"
     with connection.cursor().sql(query).to_arrow_reader(engines.GROUP) as reader:
-        left, waiting = pa.Table.from_batches([], reader.schema), _waiting(reader.schema)
+        waiting, left = _waiting(reader.schema), _waiting(reader.schema).slice(1)
         for each in files:
-            rows = pq.read_metadata(each.classes).num_rows
-            batches = left.to_batches()
-            have = left.num_rows
+            rows, have = pq.read_metadata(each.classes).num_rows, 0
+            columns = {name: _Column(waiting[name]) for name in reader.schema.names if name != "class"}
             while have < rows:
-                batches.append(reader.read_next_batch())
-                have += batches[-1].num_rows
-            table = pa.Table.from_batches(batches, reader.schema)
-            left = table.slice(rows)
-            table = table.slice(0, rows)
-            assert np.array_equal(table["class"].to_numpy(), np.arange(rows))  # noqa: S101 - as the files stand
-            table = pa.concat_tables([table, waiting]).drop_columns("class").combine_chunks()
-            columns = {name: _Column(table[name].chunk(0)) for name in table.column_names}
-            del table, batches  # or they are held as long as the province is decided
+                batch = left if left.num_rows else reader.read_next_batch()
+                batch, left = batch.slice(0, rows - have), batch.slice(rows - have)
+                numbers = np.arange(have, have := have + batch.num_rows)
+                assert np.array_equal(batch["class"].to_numpy(), numbers)  # noqa: S101 - as the files stand
+                for name, column in columns.items():
+                    column.add(batch[name])
+            for name, column in columns.items():
+                column.add(waiting[name])
             yield columns
 
 
-def _waiting(schema: pa.Schema) -> pa.Table:
+def _waiting(schema: pa.Schema) -> pa.RecordBatch:
     def value(field: pa.Field) -> pa.Array:
         if field.name != "outcome":
             return pa.array([0], field.type)
         code = pa.array([OUTCOMES.index(WAITING)], field.type.index_type)
         return pa.DictionaryArray.from_arrays(code, pa.array(OUTCOMES))
 
-    return pa.table([value(field) for field in schema], schema)
+    return pa.record_batch([value(field) for field in schema], schema)
 
 
 class Province:
@@ -302,19 +301,30 @@ class _Column:
     Its values are kept in as few bytes as they need, so that they stay near the processor.
     """
 
-    def __init__(self, values: pa.Array) -> None:
-        self.type = values.type
-        self.dictionary = values.dictionary if pa.types.is_dictionary(values.type) else None
+    def __init__(self, like: pa.Array) -> None:
+        self.type = like.type
+        self.dictionary = like.dictionary if pa.types.is_dictionary(like.type) else None
+        self._parts: list[npt.NDArray[Any]] = []
+
+    def add(self, values: pa.Array) -> None:
+        """The values of more classes, none below 0."""
         known = (values if self.dictionary is None else values.indices).to_numpy()
-        self.values = known.astype(np.min_scalar_type(int(known.max())))  # none is below 0
-        self.narrow, self.room = (
-            np.empty(engines.GROUP, self.values.dtype),
-            np.empty(engines.GROUP, known.dtype),
-        )
+        self._parts.append(known.astype(np.min_scalar_type(int(known.max(initial=0)))))
+
+    @cached_property
+    def values(self) -> npt.NDArray[Any]:
+        """Of every class."""
+        values, self._parts = np.concatenate(self._parts), []
+        return values
+
+    @cached_property
+    def _rooms(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        wide = self.type if self.dictionary is None else self.type.index_type
+        return np.empty(engines.GROUP, self.values.dtype), np.empty(engines.GROUP, wide.to_pandas_dtype())
 
     def of(self, classes: Numbers) -> pa.Array:
         """The values of families, until the next are asked for."""
-        narrow, found = (room[: len(classes)] for room in (self.narrow, self.room))
+        narrow, found = (room[: len(classes)] for room in self._rooms)
         np.take(self.values, classes, out=narrow, mode="clip")  # the quickest: every class is there
         found[:] = narrow
         array = pa.array(found)
