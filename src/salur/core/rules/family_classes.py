@@ -197,7 +197,8 @@ def decided(
     on = {fact.name: plan.on for fact in plan.facts}  # stale values are unknown already
     text = sql.statement(plan, sql.Source(classes, "persons", on, frozenset(), summed=True))
     query = f"SELECT unit_id AS class, {', '.join(shown)} FROM ({text})"
-    with connection.cursor().sql(query).to_arrow_reader(engines.GROUP) as reader:
+    cursor = connection.cursor()  # a name of its own: it must outlive what reads from it
+    with cursor.sql(query).to_arrow_reader(engines.GROUP) as reader:
         waiting, left = _waiting(reader.schema), _waiting(reader.schema).slice(1)
         for each in files:
             rows, have = pq.read_metadata(each.classes).num_rows, 0
