@@ -91,31 +91,37 @@ def scan(population: str, programme: str = "pkh", family_facts: str = "") -> dic
 
 def prepare(population: str, programme: str, family_facts: str) -> dict[str, Any]:
     """Make the family facts of every province, or go on."""
-    from salur.core.rules import engines
-    from salur.core.rules.family_facts import prepare as make
+    from salur.core.rules import family_facts as facts
 
-    catalogue, people = opened(population)
-    plan = plan_of(programme, catalogue, people)
-    work = Path(family_facts) / "work"
-    work.mkdir(parents=True, exist_ok=True)
-    begun = cpu()
-    connection = engines.connect(work)
-    files = [make(plan, people, province, Path(family_facts), connection) for province in people.provinces]
-    return {"cpu": cpu() - begun, "bytes": sum(path.stat().st_size for path in files if path)}
+    def make(plan: Any, people: Any, folder: Path, connection: Any) -> list[Path | None]:
+        return [facts.prepare(plan, people, province, folder, connection) for province in people.provinces]
+
+    return _kept(population, programme, Path(family_facts), make)
 
 
 def classify(population: str, programme: str, family_facts: str) -> dict[str, Any]:
     """Put the families of every province into classes, from family facts that are there; or go on."""
-    from salur.core.rules import engines, family_classes
+    from salur.core.rules import family_classes
+
+    def make(plan: Any, people: Any, folder: Path, connection: Any) -> list[Path | None]:
+        made = family_classes.prepare(plan, people, people.provinces, folder, connection)
+        return [path for each in made.values() for path in (each.classes, each.families)]
+
+    return _kept(population, programme, Path(family_facts), make)
+
+
+def _kept(
+    population: str, programme: str, folder: Path, make: Callable[..., list[Path | None]]
+) -> dict[str, Any]:
+    """What it takes to make some files of a cache, and their bytes."""
+    from salur.core.rules import engines
 
     catalogue, people = opened(population)
-    plan = plan_of(programme, catalogue, people)
-    work = Path(family_facts) / "work"
+    plan, work = plan_of(programme, catalogue, people), folder / "work"
     work.mkdir(parents=True, exist_ok=True)
     begun = cpu()
-    made = family_classes.prepare(plan, people, people.provinces, Path(family_facts), engines.connect(work))
-    files = [path for each in made.values() for path in (each.classes, each.families)]
-    return {"cpu": cpu() - begun, "bytes": sum(path.stat().st_size for path in files)}
+    files = make(plan, people, folder, engines.connect(work))
+    return {"cpu": cpu() - begun, "bytes": sum(path.stat().st_size for path in files if path)}
 
 
 def by_hand(population: str, out: str) -> dict[str, Any]:

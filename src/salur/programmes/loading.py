@@ -14,7 +14,8 @@ from typing import Any
 from salur.core.population.layout import Population
 from salur.core.rules import Case, Evaluator, Plan, engines, nodes
 from salur.core.rules.cases import canonical
-from salur.core.rules.decide import Decisions, count_column
+from salur.core.rules.decide import Decisions
+from salur.core.rules.engines import count_column
 from salur.core.rules.evaluate import Cutoff
 from salur.core.rules.rows import quoted, texts
 from salur.programmes.bodies import packed

@@ -18,7 +18,7 @@ from django.utils.timezone import localdate
 from salur.access.rows import everywhere, fetch_of_family
 from salur.core import rules
 from salur.core.rules.cases import from_json, to_json
-from salur.core.rules.evaluate import Cutoff
+from salur.core.rules.evaluate import noted_cutoffs
 from salur.core.rules.rows import quoted
 from salur.people.overlay import Corrected, overlay
 from salur.programmes import bodies, books
@@ -387,7 +387,7 @@ def explanation(decision: Decision, changed: Sequence[Corrected] = ()) -> rules.
     case = rules.parse_case(bodies.unpacked(decision.case.body), catalogue)
     if changed:
         case = from_json(overlay(to_json(case), changed), catalogue)
-    cutoffs = {area: Cutoff(c["score"], c["unit_id"], c["closed"]) for area, c in cycle.cutoffs.items()}
+    cutoffs = noted_cutoffs(cycle.cutoffs)
     person = decision.unit_id if explainer.evaluator.person else None
     return explainer.explain(case, person, cutoffs if explainer.plan.places is not None else None)
 

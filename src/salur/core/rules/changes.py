@@ -398,8 +398,7 @@ def _lacks(tree: Node) -> Lacks:
     known = _missing(tree, parts)
 
     def lacks(scope: Scope, place: int, found: dict[Key, None]) -> None:
-        member = scope.members[place] if place >= 0 else {}
-        if test(scope.family, member, scope.members) is None:
+        if test(scope.family, scope.member(place), scope.members) is None:
             known(scope, place, found)
 
     return lacks

@@ -38,14 +38,13 @@ from salur.core.population.layout import (
 )
 from salur.core.rules import engines, family_classes, places, sql, totals
 from salur.core.rules.engines import Engine, copy, sentences
-from salur.core.rules.evaluate import OUTCOMES, Cutoff
+from salur.core.rules.evaluate import OUTCOMES, Cutoff, noted_cutoffs
 from salur.core.rules.family_facts import prepare
 from salur.core.rules.plan import Plan
 from salur.core.rules.rows import quoted
 from salur.core.rules.rulebook import ID
 
 FIXED = ("unit_id", "family_id", "outcome", "failed", "unknown", "amount", "amount_most")
-count_column = engines.count_column
 Progress = Callable[[str, str], None]  # (stage, province) when it is done
 
 
@@ -75,7 +74,7 @@ class Decisions:
     @property
     def cutoffs(self) -> dict[str, Cutoff]:
         """Where the places of each area ended."""
-        return places.cutoffs(self.manifest["cutoffs"])
+        return noted_cutoffs(self.manifest["cutoffs"])
 
 
 def open_decisions(path: Path) -> Decisions:
@@ -282,7 +281,7 @@ def _decide(
         return _decided(plan, population, left, work, worker, family_facts, files)
 
     def ranked(name: str, candidates: Iterable[pa.Table]) -> Mapping[str, Cutoff]:
-        return places.cutoffs(places.rank(plan, areas[name], candidates, name, work, worker))
+        return noted_cutoffs(places.rank(plan, areas[name], candidates, name, work, worker))
 
     def of_the_nation() -> Iterator[pa.Table]:
         for each in decided():
@@ -388,7 +387,7 @@ def _shown(plan: Plan, waits: str) -> list[str]:
     """The columns of the final file, with the units that wait. `waits`: the SQL condition, empty for nobody."""
     zero = dict.fromkeys(("amount", "amount_most", *(f"c{item.index}" for item in plan.items)), "0")
     shown = []
-    names = {f"c{item.index}": count_column(item.id) for item in plan.items}
+    names = {f"c{item.index}": engines.count_column(item.id) for item in plan.items}
     for column in (*FIXED, *names):
         value = "'waiting'" if column == "outcome" else zero.get(column)
         expression = (

@@ -67,6 +67,11 @@ class Cutoff:
         return self.score is None or self.unit_id is None or (score, unit_id) <= (self.score, self.unit_id)
 
 
+def noted_cutoffs(noted: Mapping[str, Any]) -> dict[str, Cutoff]:
+    """Where the places of each area ended, from what stands in a manifest of decisions."""
+    return {area: Cutoff(c["score"], c["unit_id"], c["closed"]) for area, c in noted.items()}
+
+
 class Evaluator:
     """A plan made ready to decide cases."""
 

@@ -14,7 +14,8 @@ from salur.core.faults import InputError
 from salur.core.population.catalogue import Catalogue
 from salur.core.population.layout import Population
 from salur.core.rules import cases, engines
-from salur.core.rules.decide import Decisions, count_column, reference_date
+from salur.core.rules.decide import Decisions, reference_date
+from salur.core.rules.engines import count_column
 from salur.core.rules.evaluate import Decision
 from salur.core.rules.plan import Plan
 from salur.core.rules.rows import quoted, texts

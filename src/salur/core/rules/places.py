@@ -124,11 +124,6 @@ def gather(plan: Plan, population: Population, out: Path, worker: Engine) -> dic
     return ended
 
 
-def cutoffs(noted: Mapping[str, Any]) -> dict[str, Cutoff]:
-    """Where the places of each area ended, from what stands in the manifest."""
-    return {area: Cutoff(c["score"], c["unit_id"], c["closed"]) for area, c in noted.items()}
-
-
 def late(plan: Plan, province: str, cutoffs: Mapping[str, Cutoff]) -> str:
     """SQL: whether a unit is a candidate beyond the cut-off of its area; empty: nobody of the province is."""
     assert plan.places is not None  # noqa: S101 - asked by the caller

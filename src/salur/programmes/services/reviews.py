@@ -13,7 +13,7 @@ from salur.access.policy import Actor, require
 from salur.core import rules
 from salur.core.faults import InputError
 from salur.core.rules.cases import canonical
-from salur.core.rules.evaluate import Cutoff
+from salur.core.rules.evaluate import noted_cutoffs
 from salur.core.rules.lines import text as line_text
 from salur.journal.services import record
 from salur.programmes import bodies, books, bulk, corrections
@@ -153,7 +153,7 @@ def _decide_again(*, now: datetime, actor: Actor, cycle: Cycle, families: Sequen
     cycle = locked(cycle.id)  # before the corrections are read: what another worker stored is not undone
     explainer = books.explainer(cycle.version_id, cycle.reference_date)
     plan = explainer.plan
-    cutoffs = {area: Cutoff(c["score"], c["unit_id"], c["closed"]) for area, c in cycle.cutoffs.items()}
+    cutoffs = noted_cutoffs(cycle.cutoffs)
     triage = Triage(plan, cutoffs, bytes(cycle.audit_seed))
     changed, known = _changed(cycle, families)
     rows = []

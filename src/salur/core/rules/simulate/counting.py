@@ -20,8 +20,8 @@ import duckdb
 from salur.core.population.layout import Population
 from salur.core.population.slices import require_space
 from salur.core.rules import engines, family_classes, family_facts, sql
-from salur.core.rules.decide import Progress, count_column, decide, verified
-from salur.core.rules.engines import copy, sentences
+from salur.core.rules.decide import Progress, decide, verified
+from salur.core.rules.engines import copy, count_column, sentences
 from salur.core.rules.plan import Plan
 from salur.core.rules.rows import quoted
 from salur.core.rules.simulate import before, cells
