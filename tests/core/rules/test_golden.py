@@ -15,7 +15,8 @@ from tests.golden.reading import CATALOGUE, SHIPPED, Golden, Result, golden, res
 
 from salur.core.faults import InputError
 from salur.core.rules import nodes, rulebook
-from salur.core.rules.decide import Decisions, count_column, decide
+from salur.core.rules.decide import Decisions, decide
+from salur.core.rules.engines import count_column
 from salur.core.rules.evaluate import Evaluator
 from salur.core.rules.plan import plan
 from salur.core.rules.rulebook import DatedValue, Rulebook
