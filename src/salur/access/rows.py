@@ -100,37 +100,37 @@ def _while(regions: str) -> Iterator[None]:
 
 
 def fetch_of_family(family_id: int, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """What one query finds where the rows of one family are seen as well. One round trip on either database."""
+    """What one query finds where the rows of one family are seen as well. One round trip on either database.
+
+    Past Django's cursor, which costs more than the query, and without its question whether the connection still
+    stands, which is one more round trip.
+    """
     database: Any = connections["default"]  # the proxy asks for it at each use
-    sqlite = database.vendor == "sqlite"
-    if sqlite:
-        text, values = query.replace("%s", "?"), list(parameters)
-    else:
-        text, values = f"{_OF_FAMILY}; {query}", [str(family_id), *parameters]
-        if database.in_atomic_block:  # otherwise it ends with these statements
-            text, values = f"{text}; {_OF_FAMILY}", [*values, NONE]
+    if database.vendor == "sqlite":
+        database.ensure_connection()
+        with database.wrap_database_errors:
+            return database.connection.execute(query.replace("%s", "?"), parameters).fetchall()  # type: ignore[no-any-return]
     try:
-        return _found(database, text, values, second=not sqlite)
+        return _of_family(database, family_id, query, parameters)
     except OperationalError:
-        if sqlite or database.in_atomic_block or not database.connection.closed:
+        if database.in_atomic_block or not database.connection.closed:
             raise
         database.close()  # the connection was lost: a read is asked again on a new one
-        return _found(database, text, values, second=not sqlite)
+        return _of_family(database, family_id, query, parameters)
 
 
-_OF_FAMILY = "SELECT set_config('salur.family', %s, true)"
+def _of_family(database: Any, family_id: int, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    from salur.access import prepared
 
-
-def _found(database: Any, text: str, values: Sequence[Any], *, second: bool) -> list[tuple[Any, ...]]:
-    """What a statement finds, or the second of several. Without Django's cursor, which costs more than the query, and
-    without its question whether the connection still stands, which is one more round trip."""
+    asked = [prepared.Statement(_SET_FAMILY, [family_id]), prepared.Statement(query, parameters)]
+    if database.in_atomic_block:  # otherwise it ends with these statements
+        asked.append(prepared.Statement(_SET_FAMILY, [NONE]))
     database.ensure_connection()
     with database.wrap_database_errors:
-        cursor = database.connection.execute(text, values)
-        if second:
-            cursor.nextset()
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-    return found
+        return prepared.fetch(database.connection, asked, wanted=1)
+
+
+_SET_FAMILY = "SELECT set_config('salur.family', %s, true)"
 
 
 @contextmanager
