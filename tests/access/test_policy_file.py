@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve
 
 import salur
 from salur.access import policy
-from salur.web import requests
+from salur.web import short
 from salur.web.views import UNSIGNED
 
 SOURCE = Path(salur.__file__).parent
@@ -91,9 +91,9 @@ def test_a_page_that_is_not_for_anyone_keeps_its_door(monkeypatch: pytest.Monkey
     assert not policy.open_to_anyone(match.view_name)
     assert Client().get("/petugas/").status_code == 302
     monkeypatch.setattr(match.func, UNSIGNED, True, raising=False)
-    requests._unsigned.cache_clear()
+    short._unsigned.cache_clear()
     assert Client().get("/petugas/").status_code == 302
-    requests._unsigned.cache_clear()
+    short._unsigned.cache_clear()
 
 
 def test_no_entry_is_without_code() -> None:

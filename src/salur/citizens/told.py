@@ -28,7 +28,7 @@ from salur.core import rules
 from salur.core.faults import InputError
 from salur.core.population.catalogue import Value
 from salur.core.rules.aloud import Words, needed, to_do
-from salur.core.rules.changes import FAMILY, Key
+from salur.core.rules.changes import FAMILY, Accepted, Change, Key
 from salur.core.rules.evaluate import WAITING, Cutoff
 from salur.core.rules.explain import Explanation, Reason, UsedFact
 from salur.programmes import books, periods
@@ -214,13 +214,19 @@ def _open(explanation: Explanation, reason: Reason, words: Words) -> Told:
     for change in reason.changes:
         used = explanation.used((change.place, change.fact))
         accepted = reason.criterion.condition.accepted(explanation.scope, reason.changes, change)
-        text = words.say("fact", "needed", needed=needed(used.fact, change, accepted, words))
+        text = _needed(explanation.explainer, change, accepted, language)
         label = used.fact.label[language]
         whose = _whose((used.place,), explanation.scope.own, len(explanation.case.members), language)
         wanted.append(f"{label}{whose}. {text}")
     decisive = tuple((change.place, change.fact) for change in reason.changes)
     keys = (reason.asks if reason.outcome is None else decisive) or reason.facts
     return Told(reason.outcome, (says,), _facts(explanation, keys, language), tuple(wanted), law)
+
+
+@lru_cache(maxsize=4096)
+def _needed(explainer: rules.Explainer, change: Change, accepted: Accepted, language: str) -> str:
+    fact, words = explainer.plan.rulebook.catalogue.facts[change.fact], Words(language)
+    return words.say("fact", "needed", needed=needed(fact, change, accepted, words))
 
 
 def _facts(explanation: Explanation, keys: tuple[Key, ...], language: str) -> tuple[str, ...]:

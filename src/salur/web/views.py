@@ -23,10 +23,10 @@ from django.views.decorators.http import require_safe
 
 from salur.access.policy import Refused
 from salur.core.faults import InputError
+from salur.web.headers import SCRIPTED
 from salur.web.words import sentences
 
 View = Callable[..., HttpResponseBase]
-SCRIPTED = "salur_scripted"  # on a response; salur.web.requests reads it
 UNSIGNED = "salur_unsigned"  # on a view
 log = logging.getLogger("salur.requests")
 _LAST_WORDS = b"""<!doctype html><html lang="id"><meta charset="utf-8"><title>Salur</title>
@@ -36,7 +36,7 @@ _LAST_WORDS = b"""<!doctype html><html lang="id"><meta charset="utf-8"><title>Sa
 
 
 def unsigned(view: View) -> View:
-    """A page that takes no forms and looks at no session: its way is shorter (`salur.web.requests.unsigned`)."""
+    """A page that takes no forms and looks at no session: its way is shorter (`salur.web.short`)."""
     setattr(view, UNSIGNED, True)
     return view
 

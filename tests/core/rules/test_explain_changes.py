@@ -106,6 +106,35 @@ def test_the_fewest_changes_are_true_and_nothing_smaller_is(text, facts, members
                 assert not holds(dict(zip(chosen, values, strict=True))), (chosen, values)
 
 
+alone = st.one_of(
+    st.just("rich"),
+    st.builds("decile {} {}".format, compare, number),
+    st.sampled_from(["decile in [1, 3, 4]", "home == 'own'", "home != 'rent'", "home in ['own', 'free']"]),
+    st.builds("{}(sick)".format, st.sampled_from(["any", "all"])),
+    st.builds("{}(wage {} {})".format, st.sampled_from(["any", "all"]), compare, number),
+    st.builds("any(sick {} wage {} {})".format, st.sampled_from(["and", "or"]), compare, number),
+).flatmap(lambda text: st.sampled_from([text, f"not ({text})"]))
+apart = st.recursive(
+    alone,
+    lambda inner: st.builds("({}) {} ({})".format, inner, st.sampled_from(["and", "or"]), inner),
+    max_leaves=3,
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(apart, family, st.lists(member, max_size=3))
+def test_where_each_fact_stands_once_its_own_comparison_tells_what_would_do(text, facts, members):
+    try:
+        tree = bind(expression(text, NAMES), {}, date(2026, 1, 1))
+    except Refused:
+        assume(False)
+    ready, scope = Condition(tree, CATALOGUE), Scope(facts, members)
+    assume(ready.exact and ready.whole(facts, {}, members) is False)
+    changes = ready.fewest(scope)
+    for change in changes:
+        assert ready.accepted(scope, changes, change) == ready.accepted_among(scope, changes, change)
+
+
 @pytest.mark.parametrize(
     ("text", "facts", "needed"),
     [

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from itertools import combinations, product
 from typing import Any
 
@@ -93,6 +94,8 @@ class Condition:
         self.lacks = _lacks(tree)
         self._reads: dict[tuple[int, int], tuple[Key, ...]] = {}  # by members and own
         self.exact = _each_fact_once(tree)
+        self._leaves = dict(_leaves(tree))
+        self._accepted = lru_cache(maxsize=1024)(self._accepted_alone)
 
     def reads(self, scope: Scope) -> tuple[Key, ...]:
         """Every fact that the condition reads of this case, in the order of the text."""
@@ -124,33 +127,30 @@ class Condition:
 
     def accepted(self, scope: Scope, changes: Sequence[Change], change: Change) -> Accepted:
         """Every value of one changed fact that would do, the other changes made."""
-        others = {(c.place, c.fact): c.needed for c in changes}
-        fact, key = self.catalogue.facts[change.fact], (change.place, change.fact)
+        if self.exact and change.fact in self._leaves:
+            return self._accepted(change.fact, change.value, change.needed)
+        return self.accepted_among(scope, changes, change)
+
+    def accepted_among(self, scope: Scope, changes: Sequence[Change], change: Change) -> Accepted:
+        """The same, found by trying values in the whole condition."""
+        others, key = {(c.place, c.fact): c.needed for c in changes}, (change.place, change.fact)
 
         def holds(value: Value) -> bool:
             after = scope.with_({**others, key: value})
             return self.whole(after.family, after.member(after.own), after.members) is True
 
-        if fact.type in ("boolean", "category"):
-            return Accepted(values=tuple(v for v in fact.values or (True, False) if holds(v)))
-        number = fact.type == "integer"
-        least, most = (fact.least, fact.most) if number else (FIRST_DAY.toordinal(), LAST_DAY.toordinal())
+        return _accepted(self.catalogue.facts[change.fact], change.value, change.needed, holds)
 
-        def at(value: int) -> bool:
-            return least <= value <= most and holds(value if number else date.fromordinal(value))
+    def _accepted_alone(self, name: str, value: Value | None, needed: Value) -> Accepted:
+        """The same where each fact stands once: none of the fewest can be spared, so its own comparison decides."""
+        leaf = self._leaves[name]
 
-        def back(value: int) -> Value:
-            return value if number else date.fromordinal(value)
+        def holds(value: Value) -> bool:
+            facts = {name: value}
+            return leaf(facts, facts, ()) is wanted
 
-        middle = change.needed if type(change.needed) is int else change.needed.toordinal()  # type: ignore[union-attr]
-        now = (
-            change.value if type(change.value) is int else getattr(change.value, "toordinal", lambda: None)()
-        )
-        if type(now) is int and at(now - 1) and at(now + 1):
-            return Accepted(other=True)
-        low, high = (middle if not at(middle + step) else end if at(end) else _closest(middle, end, at)
-                     for step, end in ((-1, least), (1, most)))  # fmt: skip
-        return Accepted(None if low == least else back(low), None if high == most else back(high))
+        wanted = leaf({name: needed}, {name: needed}, ())
+        return _accepted(self.catalogue.facts[name], value, needed, holds)
 
     # ---- one way down the tree ----
 
@@ -441,10 +441,42 @@ def _each_fact_once(tree: Node) -> bool:
     return plain and len(seen) == len(set(seen))
 
 
+def _leaves(tree: Node) -> Iterator[tuple[str, Function]]:
+    """The comparison in which a fact stands alone."""
+    if isinstance(tree, And | Or | Not | nodes.Aggregate):
+        for child in nodes.children(tree):
+            yield from _leaves(child)
+    elif len(found := nodes.facts(tree)) == 1:
+        yield next(iter(found)).name, function(tree)
+
+
 def _constants(node: Node) -> tuple[Any, ...]:
     if isinstance(node, nodes.Among):
         return node.values
     return (node.value,) if isinstance(node, Literal) else ()
+
+
+def _accepted(fact: Fact, now: Value | None, needed: Value, holds: Callable[[Value], bool]) -> Accepted:
+    if fact.type in ("boolean", "category"):
+        return Accepted(values=tuple(v for v in fact.values or (True, False) if holds(v)))
+    number = fact.type == "integer"
+    least, most = (fact.least, fact.most) if number else (FIRST_DAY.toordinal(), LAST_DAY.toordinal())
+
+    def at(value: int) -> bool:
+        return least <= value <= most and holds(back(value))
+
+    def back(value: int) -> Value:
+        return value if number else date.fromordinal(value)
+
+    def place(value: Any) -> int:
+        return int(value if number else value.toordinal())
+
+    here, middle = None if now is None else place(now), place(needed)
+    if here is not None and at(here - 1) and at(here + 1):
+        return Accepted(other=True)
+    low, high = (middle if not at(middle + step) else end if at(end) else _closest(middle, end, at)
+                 for step, end in ((-1, least), (1, most)))  # fmt: skip
+    return Accepted(None if low == least else back(low), None if high == most else back(high))
 
 
 def _closest(good: int, bad: int, holds: Callable[[int], bool]) -> int:
