@@ -42,7 +42,6 @@ def measured() -> dict[str, Any]:
     """CPU in milliseconds of the page (median, mean, 9th decile, and of the quickest batch), of one page asked again
     and again, and of an empty one, their ratio; bytes and requests of a first visit, files compressed as served."""
     from django.contrib.staticfiles import finders
-    from django.core.handlers.wsgi import WSGIHandler
     from django.db import connection
     from django.http import HttpRequest, HttpResponse
     from django.shortcuts import render
@@ -52,13 +51,13 @@ def measured() -> dict[str, Any]:
     from salur.citizens import claim
     from salur.web import urls
     from salur.web.views import unsigned
+    from salur.web.wsgi import application
 
     def empty(request: HttpRequest) -> HttpResponse:
         return render(request, "layout.html")
 
     urls.urlpatterns.insert(0, path("bench/", include(([path("", unsigned(empty), name="empty")], "bench"))))
     policy().actions["bench.empty"] = Action("bench.empty", frozenset({ANYONE}), "none")
-    handler = WSGIHandler()
 
     def ask(where: str, cookie: str = "") -> tuple[float, bytes]:
         said: list[str] = []
@@ -68,7 +67,9 @@ def measured() -> dict[str, Any]:
             "wsgi.input": sys.stdin.buffer, "wsgi.url_scheme": "http", "REMOTE_ADDR": "127.0.0.1",
         }  # fmt: skip
         began = time.process_time_ns()
-        body = b"".join(handler(environ, lambda status, _headers: said.append(status)))
+        answer = application(environ, lambda status, _headers: said.append(status))
+        body = b"".join(answer)
+        getattr(answer, "close", lambda: None)()
         taken = (time.process_time_ns() - began) / 1e6
         if said != ["200 OK"]:
             raise RuntimeError(f"{where}: {said}")

@@ -11,22 +11,21 @@ from __future__ import annotations
 import select
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
-from psycopg.pq.abc import PGconn, PGresult
+from psycopg.pq.abc import PGresult
 
-_known: WeakKeyDictionary[psycopg.Connection[Any], dict[str, bytes]] = WeakKeyDictionary()
+_LINE = "salur_line"  # on a connection
 
 
 class Statement(NamedTuple):
-    text: str  # with %s for each value
-    values: Sequence[
-        object
-    ]  # whose text PostgreSQL reads as the type that the statement asks for; None: null
+    """A text with %s for each value. PostgreSQL reads a value's own text as the type that is asked for; None: null."""
+
+    text: str
+    values: Sequence[object]
 
 
 def fetch(
@@ -36,59 +35,66 @@ def fetch(
 
     Raises psycopg.Error: the statement's own, or OperationalError where the connection was lost; it is closed then.
     """
-    names = [_prepared(connection, statement.text) for statement in statements]
-    libpq = connection.pgconn
+    if (line := vars(connection).get(_LINE)) is None:
+        line = vars(connection)[_LINE] = _Line(connection)
+    names = [line.prepared(statement.text) for statement in statements]
     try:
-        libpq.enter_pipeline_mode()
-        for name, (_, values) in zip(names, statements, strict=True):
-            libpq.send_query_prepared(name, [None if each is None else str(each).encode() for each in values])
-        libpq.pipeline_sync()
-        results = _results(libpq)
-        libpq.exit_pipeline_mode()
+        results = line.run(names, statements)
     except BaseException:  # lost or interrupted: what it answers next may belong to these statements
         connection.close()
         raise
     for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
             raise error_from_result(result)
-    rows = Transformer.from_context(connection)
-    rows.set_pgresult(results[wanted])
-    return rows.load_rows(0, results[wanted].ntuples, tuple)
+    line.rows.set_pgresult(results[wanted])
+    return line.rows.load_rows(0, results[wanted].ntuples, tuple)
 
 
-def _prepared(connection: psycopg.Connection[Any], text: str) -> bytes:
-    """The name of the statement, which this connection knows from then on."""
-    names = _known.setdefault(connection, {})
-    if (name := names.get(text)) is None:
-        parts = text.split("%s")
-        numbered = "".join(f"{part}${place}" for place, part in enumerate(parts[:-1], 1)) + parts[-1]
-        name = f"salur_{len(names)}".encode()
-        result = connection.pgconn.prepare(name, numbered.encode())
-        if result.status != ExecStatus.COMMAND_OK:
-            raise error_from_result(result)
-        names[text] = name
-    return name
+class _Line:
+    """What is kept of a connection: the statements it knows, how its values are read, how it is waited for."""
 
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.libpq = connection.pgconn
+        self.names: dict[str, bytes] = {}
+        self.rows = Transformer.from_context(connection)
+        self.ready = select.poll()
+        self.ready.register(self.libpq.socket, select.POLLIN)
 
-def _results(libpq: PGconn) -> list[PGresult]:
-    """One of each statement. Waits without holding up other threads."""
-    ready = select.poll()
-    ready.register(libpq.socket, select.POLLIN)
-    while libpq.flush():
-        select.select([], [libpq.socket], [])
-    results: list[PGresult] = []
-    ended = True
-    while True:
-        while libpq.is_busy():
-            ready.poll()
-            libpq.consume_input()
-        result = libpq.get_result()
-        if result is None:  # after each statement's result
-            if ended:
-                raise psycopg.OperationalError("the connection answers no more")
-            ended = True
-        elif result.status == ExecStatus.PIPELINE_SYNC:
-            return results
-        else:
-            results.append(result)
-            ended = False
+    def prepared(self, text: str) -> bytes:
+        """The name of the statement, which the connection knows from then on."""
+        if (name := self.names.get(text)) is None:
+            parts = text.split("%s")
+            numbered = "".join(f"{part}${place}" for place, part in enumerate(parts[:-1], 1)) + parts[-1]
+            name = f"salur_{len(self.names)}".encode()
+            result = self.libpq.prepare(name, numbered.encode())
+            if result.status != ExecStatus.COMMAND_OK:
+                raise error_from_result(result)
+            self.names[text] = name
+        return name
+
+    def run(self, names: Sequence[bytes], statements: Sequence[Statement]) -> list[PGresult]:
+        """One result of each. Waits without holding up other threads."""
+        libpq = self.libpq
+        libpq.enter_pipeline_mode()
+        for name, (_, values) in zip(names, statements, strict=True):
+            libpq.send_query_prepared(name, [None if each is None else str(each).encode() for each in values])
+        libpq.pipeline_sync()
+        while libpq.flush():
+            select.select([], [libpq.socket], [])
+        results: list[PGresult] = []
+        ended = True
+        while True:
+            while libpq.is_busy():
+                self.ready.poll()
+                libpq.consume_input()
+            result = libpq.get_result()
+            if result is None:  # after each statement's result
+                if ended:
+                    raise psycopg.OperationalError("the connection answers no more")
+                ended = True
+            elif result.status == ExecStatus.PIPELINE_SYNC:
+                libpq.exit_pipeline_mode()
+                return results
+            else:
+                results.append(result)
+                ended = False

@@ -184,11 +184,9 @@ def _reasons(explanation: Explanation, words: Words) -> tuple[tuple[bool | None,
     decision, language = explanation.decision, words.language
     shape = (len(explanation.scope.members), explanation.scope.own)
     told: dict[bool | None, list[Told]] = {False: [], None: [], True: []}
-    if open_ := decision.failed | decision.unknown:
-        for reason in explanation.reasons:
-            if not reason.outcome:
-                told[reason.outcome].append(_open(explanation, reason, words))
-    for met in _met(explanation.explainer, shape, open_, language):
+    for reason in explanation.open_reasons:
+        told[reason.outcome].append(_open(explanation, reason, words))
+    for met in _met(explanation.explainer, shape, decision.failed | decision.unknown, language):
         told[True].append(Told(True, met.says, _facts(explanation, met.facts, language), (), met.law))
     return tuple((outcome, reasons) for outcome, reasons in told.items() if reasons)
 

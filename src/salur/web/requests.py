@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
+from typing import TypeVar
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -20,6 +22,7 @@ from salur.web import headers, short, views
 from salur.web.languages import Answer, by_address
 
 log = logging.getLogger("salur.requests")
+Response = TypeVar("Response", bound=HttpResponseBase | None)
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
@@ -31,26 +34,36 @@ def current_id() -> str:
 def around(get_response: Answer) -> Answer:
     """The outermost middleware: id, log line, headers, a limit to what is sent."""
 
-    def answer(request: HttpRequest) -> HttpResponseBase:
-        response: HttpResponseBase | None
-        given = _request_id.set(secrets.token_hex(8))
-        began = time.perf_counter()
-        try:
-            response = short.answer(request, current_id())
-            if response is None:
-                response = (_too_large if _is_too_large(request) else get_response)(request)
-                headers.complete(request, response, current_id())
-            if log.isEnabledFor(logging.INFO):
-                route = getattr(request.resolver_match, "route", "") if request.resolver_match else ""
-                log.info(
-                    "%s /%s %d", request.method, route, response.status_code,
-                    extra={"ms": round(1000 * (time.perf_counter() - began), 1)},
-                )  # fmt: skip
+    def answer(request: HttpRequest, request_id: str) -> HttpResponseBase:
+        if (response := short.answer(request, request_id)) is not None:
             return response
-        finally:
-            _request_id.reset(given)
+        complete = (_too_large if _is_too_large(request) else get_response)(request)
+        headers.complete(request, complete, request_id)
+        return complete
 
-    return answer
+    return lambda request: _logged(request, answer)
+
+
+def briefly(request: HttpRequest) -> HttpResponse | None:
+    """The page, where it can go the short way."""
+    return _logged(request, short.answer)
+
+
+def _logged(request: HttpRequest, answer: Callable[[HttpRequest, str], Response]) -> Response:
+    request_id = secrets.token_hex(8)
+    given = _request_id.set(request_id)
+    began = time.perf_counter()
+    try:
+        response = answer(request, request_id)
+        if response is not None and log.isEnabledFor(logging.INFO):
+            route = getattr(request.resolver_match, "route", "") if request.resolver_match else ""
+            log.info(
+                "%s /%s %d", request.method, route, response.status_code,
+                extra={"ms": round(1000 * (time.perf_counter() - began), 1)},
+            )  # fmt: skip
+        return response
+    finally:
+        _request_id.reset(given)
 
 
 def _is_too_large(request: HttpRequest) -> bool:

@@ -23,10 +23,13 @@ from salur.access.rows import closed_request
 from salur.web import headers, views
 from salur.web.languages import by_address, of_address
 
+TRIED = "salur.short"  # in the environment of a request that the short way has left to the long one
+
 
 def answer(request: HttpRequest, request_id: str) -> HttpResponse | None:
     """The page with all its headers; None: it goes the long way."""
-    if request.method not in ("GET", "HEAD") or request.META.get("CONTENT_LENGTH"):
+    sent = request.META
+    if request.method not in ("GET", "HEAD") or sent.get("CONTENT_LENGTH") or TRIED in sent:
         return None
     match = None
     with suppress(Http404, DisallowedHost):

@@ -223,13 +223,13 @@ def to_do(explanation: Explanation, words: Words) -> list[str]:
         return [words.say("built_in", "waiting_remedy")]
     language = words.language
     if decided == NOT_ELIGIBLE:
-        failed = [reason for reason in explanation.reasons if reason.outcome is False]
+        failed = [reason for reason in explanation.open_reasons if reason.outcome is False]
         entries = [reason.criterion.remedy[language] for reason in failed if reason.criterion.remedy]
         bare = [reason for reason in failed if not reason.criterion.remedy]
         owners = dict.fromkeys(explanation.owner(reason, language) for reason in bare)
         entries += [words.say("fact", "repair", owner=owner) for owner in owners if owner]
     else:
-        keys = [key for reason in explanation.reasons for key in reason.asks]
+        keys = [key for reason in explanation.open_reasons for key in reason.asks]
         entries = [
             _ask(explanation, explanation.used(key), words) for key in keys or explanation.open_components
         ]

@@ -159,17 +159,27 @@ class Explanation:
     @cached_property
     def reasons(self) -> tuple[Reason, ...]:
         """Every criterion, in the order of the masks."""
-        scope = self.scope
-        found = list(self.explainer.held((len(scope.members), scope.own)))
-        failed, unknown = self.decision.failed, self.decision.unknown
-        for position, reason in enumerate(found):
+        opened = {reason.criterion.id: reason for reason in self.open_reasons}
+        return tuple(opened.get(reason.criterion.id, reason) for reason in self._held_reasons)
+
+    @cached_property
+    def open_reasons(self) -> tuple[Reason, ...]:
+        """The criteria that are failed or unknown."""
+        scope, held, found = self.scope, self._held_reasons, []
+        failed, open_ = self.decision.failed, self.decision.failed | self.decision.unknown
+        while open_:
+            position = (open_ & -open_).bit_length() - 1  # of the lowest bit
+            criterion, facts = held[position].criterion, held[position].facts
             if failed >> position & 1:
-                changes = reason.criterion.condition.fewest(scope)
-                found[position] = Reason(reason.criterion, False, reason.facts, changes, ())
-            elif unknown >> position & 1:
-                asks = reason.criterion.condition.unknowns(scope)
-                found[position] = Reason(reason.criterion, None, reason.facts, (), asks)
+                found.append(Reason(criterion, False, facts, criterion.condition.fewest(scope), ()))
+            else:
+                found.append(Reason(criterion, None, facts, (), criterion.condition.unknowns(scope)))
+            open_ &= open_ - 1
         return tuple(found)
+
+    @property
+    def _held_reasons(self) -> tuple[Reason, ...]:
+        return self.explainer.held((len(self.scope.members), self.scope.own))
 
     @cached_property
     def held(self) -> dict[Key, Value | Held | None]:
