@@ -458,7 +458,7 @@ def _constants(node: Node) -> tuple[Any, ...]:
 
 def _accepted(fact: Fact, now: Value | None, needed: Value, holds: Callable[[Value], bool]) -> Accepted:
     if fact.type in ("boolean", "category"):
-        return Accepted(values=tuple(v for v in fact.values or (True, False) if holds(v)))
+        return Accepted(values=tuple(v for v in fact.values or (True, False) if v == needed or holds(v)))
     number = fact.type == "integer"
     least, most = (fact.least, fact.most) if number else (FIRST_DAY.toordinal(), LAST_DAY.toordinal())
 
@@ -509,5 +509,10 @@ def _all_of(ways: Iterable[Changes | None]) -> Changes | None:
 
 
 def _shortest(ways: Iterable[Changes | None]) -> Changes | None:
-    possible = [way for way in ways if way is not None]
-    return min(possible, key=len) if possible else None
+    best: Changes | None = None
+    for way in ways:
+        if way is not None and (best is None or len(way) < len(best)):
+            if len(way) < 2:
+                return way  # none is shorter: where none is needed, no way is asked for
+            best = way
+    return best
