@@ -30,7 +30,7 @@ from salur.core.population.catalogue import Value
 from salur.core.rules.aloud import Words, needed, to_do
 from salur.core.rules.changes import FAMILY, Accepted, Change, Key
 from salur.core.rules.evaluate import WAITING, Cutoff
-from salur.core.rules.explain import Explanation, Reason, UsedFact
+from salur.core.rules.explain import Criterion, Explanation, Known, Reason, UsedFact
 from salur.programmes import books, periods
 from salur.programmes.bodies import unpacked
 from salur.programmes.selectors import FamilyDecision, that_counts
@@ -89,14 +89,18 @@ class Page:
     members: tuple[str, ...]  # their birth dates, as they are on record
 
 
+_Read = dict[tuple[rules.Explainer, bytes, bytes], Known]  # by digest and stored case
+
+
 def page(rows: list[FamilyDecision], language: str) -> Page:
     """The decisions of a family in one programme and period, as `family_decisions` gives them."""
     newest = rows[0]
     rulebook = _explainer(newest).plan.rulebook
     units: list[Unit] = []
     members: tuple[str, ...] = ()
+    read: _Read = {}
     for _, versions in groupby(rows, key=attrgetter("unit_id")):
-        unit, explanation = _unit(list(versions), language)
+        unit, explanation = _unit(list(versions), language, read)
         units.append(unit)
         members = _members(explanation, language) if explanation else members
     return Page(
@@ -117,13 +121,13 @@ def _explainer(row: FamilyDecision) -> rules.Explainer:
     return books.explainer_of(row.programme, row.rulebook, row.facts, row.reference_date)
 
 
-def _unit(rows: list[FamilyDecision], language: str) -> tuple[Unit, Explanation | None]:
+def _unit(rows: list[FamilyDecision], language: str, read: _Read) -> tuple[Unit, Explanation | None]:
     versions = [row for row in rows if row.signed_at is not None]
     waits = rows[0].signed_at is None
     if not versions:
         return Unit(None, None, None, waits, []), None
     current = that_counts(versions) or versions[0]
-    decreed_at, explained = current.signed_at, [_explained(row) for row in versions]
+    decreed_at, explained = current.signed_at, [_explained(row, read) for row in versions]
     explanation = explained[versions.index(current)]
     words, decision = Words(language), explanation.decision
     own = explanation.scope.own
@@ -150,21 +154,29 @@ def _got(explainer: rules.Explainer, counts: tuple[int, ...], language: str) -> 
     )  # fmt: skip
 
 
-def _explained(row: FamilyDecision) -> Explanation:
+def _explained(row: FamilyDecision, read: _Read) -> Explanation:
     """The decision made again from its stored case. Where places are few, the stored outcome says who had one."""
     explainer = _explainer(row)
-    text = unpacked(row.body or b"")
-    if sha256(text.encode()).digest() != bytes(row.case_sha256 or b""):
-        raise RuntimeError(f"the stored case of unit:{row.unit_id} is not the one that was decided")
-    case = rules.stored_case(text, explainer.plan.rulebook.catalogue)
+    known = _known(row, explainer, read)
     places = explainer.plan.places
-    cutoffs = {places.area(case.region): Cutoff(closed=row.outcome == WAITING)} if places else None
+    cutoffs = {places.area(known.case.region): Cutoff(closed=row.outcome == WAITING)} if places else None
     person_id = row.unit_id if explainer.evaluator.person else None
-    explanation = explainer.explain(case, person_id, cutoffs)
+    explanation = explainer.explain(known, person_id, cutoffs)
     found = explanation.decision
     if (found.outcome, found.amount) != (row.outcome, row.amount):
         raise RuntimeError(f"the stored case of unit:{row.unit_id} does not give its stored decision")
     return explanation
+
+
+def _known(row: FamilyDecision, explainer: rules.Explainer, read: _Read) -> Known:
+    """The stored case, read once for all members who were decided from it."""
+    key = (explainer, bytes(row.case_sha256 or b""), row.body or b"")
+    if (known := read.get(key)) is None:
+        text = unpacked(row.body or b"")
+        if sha256(text.encode()).digest() != key[1]:
+            raise RuntimeError(f"the stored case of unit:{row.unit_id} is not the one that was decided")
+        known = read[key] = explainer.known(rules.stored_case(text, explainer.plan.rulebook.catalogue))
+    return known
 
 
 # ---- reasons: what is said of the same values is said to thousands of families, and kept ---------------------
@@ -181,12 +193,12 @@ class _Met:
 
 def _reasons(explanation: Explanation, words: Words) -> tuple[tuple[bool | None, list[Told]], ...]:
     """Every condition. Birth dates are told once, with the members, not with each condition that is met."""
-    decision, language = explanation.decision, words.language
+    decision, explainer, language = explanation.decision, explanation.explainer, words.language
     shape = (len(explanation.scope.members), explanation.scope.own)
     told: dict[bool | None, list[Told]] = {False: [], None: [], True: []}
     for reason in explanation.open_reasons:
-        told[reason.outcome].append(_open(explanation, reason, words))
-    for met in _met(explanation.explainer, shape, decision.failed | decision.unknown, language):
+        told[reason.outcome].append(_told(explainer, _open(explanation, reason), language))
+    for met in _met(explainer, shape, decision.failed | decision.unknown, language):
         told[True].append(Told(True, met.says, _facts(explanation, met.facts, language), (), met.law))
     return tuple((outcome, reasons) for outcome, reasons in told.items() if reasons)
 
@@ -204,33 +216,49 @@ def _met(explainer: rules.Explainer, shape: tuple[int, int], open_: int, languag
     )
 
 
-def _open(explanation: Explanation, reason: Reason, words: Words) -> Told:
+def _open(explanation: Explanation, reason: Reason) -> _Open:
     """A condition that is not met, with what would be needed; or one that cannot be checked, with what is missing."""
-    language = words.language
-    says, law = reason.criterion.says[language], _law(explanation.explainer, reason.criterion.basis, language)
-    wanted = []
-    for change in reason.changes:
-        used = explanation.used((change.place, change.fact))
-        accepted = reason.criterion.condition.accepted(explanation.scope, reason.changes, change)
-        text = _needed(explanation.explainer, change, accepted, language)
-        label = used.fact.label[language]
-        whose = _whose((used.place,), explanation.scope.own, len(explanation.case.members), language)
-        wanted.append(f"{label}{whose}. {text}")
-    decisive = tuple((change.place, change.fact) for change in reason.changes)
+    criterion, changes = reason.criterion, reason.changes
+    decisive = tuple((change.place, change.fact) for change in changes)
     keys = (reason.asks if reason.outcome is None else decisive) or reason.facts
-    return Told(reason.outcome, (says,), _facts(explanation, keys, language), tuple(wanted), law)
+    return _Open(
+        criterion, reason.outcome, changes,
+        tuple(criterion.condition.accepted(explanation.scope, changes, change) for change in changes),
+        keys, tuple(map(explanation.known.held.get, keys)), explanation.scope.own, len(explanation.case.members),
+    )  # fmt: skip
 
 
-@lru_cache(maxsize=4096)
-def _needed(explainer: rules.Explainer, change: Change, accepted: Accepted, language: str) -> str:
-    fact, words = explainer.plan.rulebook.catalogue.facts[change.fact], Words(language)
-    return words.say("fact", "needed", needed=needed(fact, change, accepted, words))
+class _Open(NamedTuple):
+    """All that what is said of an open condition depends on."""
+
+    criterion: Criterion
+    outcome: bool | None
+    changes: tuple[Change, ...]
+    accepted: tuple[Accepted, ...]  # for each change
+    keys: tuple[Key, ...]
+    values: tuple[Value | rules.Held | None, ...]  # of the keys, as the case holds them
+    own: int
+    known: int  # how many members are on record
+
+
+@lru_cache(maxsize=16_384)
+def _told(explainer: rules.Explainer, of: _Open, language: str) -> Told:
+    catalogue, words = explainer.plan.rulebook.catalogue, Words(language)
+    wanted = []
+    for change, accepted in zip(of.changes, of.accepted, strict=True):
+        fact = catalogue.facts[change.fact]
+        text = words.say("fact", "needed", needed=needed(fact, change, accepted, words))
+        whose = _whose((change.place,), of.own, of.known, language)
+        wanted.append(f"{fact.label[language]}{whose}. {text}")
+    facts = _sentences(explainer, of.keys, of.values, of.own, of.known, language)
+    law = _law(explainer, of.criterion.basis, language)
+    return Told(of.outcome, (of.criterion.says[language],), facts, tuple(wanted), law)
 
 
 def _facts(explanation: Explanation, keys: tuple[Key, ...], language: str) -> tuple[str, ...]:
     """A sentence a fact; members of whom the same is on record stand together."""
     own, known = explanation.scope.own, len(explanation.case.members)
-    values = tuple(map(explanation.held.get, keys))
+    values = tuple(map(explanation.known.held.get, keys))
     return _sentences(explanation.explainer, keys, values, own, known, language)
 
 

@@ -94,7 +94,7 @@ class Condition:
         self.lacks = _lacks(tree)
         self._reads: dict[tuple[int, int], tuple[Key, ...]] = {}  # by members and own
         self.exact = _each_fact_once(tree)
-        self._leaves = dict(_leaves(tree))
+        self._leaves = dict(_leaves(tree)) if self.exact or _leaf(tree) else {}
         self._accepted = lru_cache(maxsize=1024)(self._accepted_alone)
 
     def reads(self, scope: Scope) -> tuple[Key, ...]:
@@ -126,10 +126,16 @@ class Condition:
         )
 
     def accepted(self, scope: Scope, changes: Sequence[Change], change: Change) -> Accepted:
-        """Every value of one changed fact that would do, the other changes made."""
-        if self.exact and change.fact in self._leaves:
-            return self._accepted(change.fact, change.value, change.needed)
-        return self.accepted_among(scope, changes, change)
+        """Every value of one changed fact that would do, the other changes made.
+
+        Where each fact stands once, none of the fewest changes can be spared, so its own comparison decides.
+        """
+        if change.fact not in self._leaves:
+            return self.accepted_among(scope, changes, change)
+        holds = self._holds_alone(change.fact, change.needed)
+        if _other(self.catalogue.facts[change.fact], change.value, holds):
+            return Accepted(other=True)
+        return self._accepted(change.fact, change.needed)
 
     def accepted_among(self, scope: Scope, changes: Sequence[Change], change: Change) -> Accepted:
         """The same, found by trying values in the whole condition."""
@@ -139,18 +145,24 @@ class Condition:
             after = scope.with_({**others, key: value})
             return self.whole(after.family, after.member(after.own), after.members) is True
 
-        return _accepted(self.catalogue.facts[change.fact], change.value, change.needed, holds)
+        fact = self.catalogue.facts[change.fact]
+        if _other(fact, change.value, holds):
+            return Accepted(other=True)
+        return _accepted(fact, change.needed, holds)
 
-    def _accepted_alone(self, name: str, value: Value | None, needed: Value) -> Accepted:
-        """The same where each fact stands once: none of the fewest can be spared, so its own comparison decides."""
+    def _accepted_alone(self, name: str, needed: Value) -> Accepted:
+        return _accepted(self.catalogue.facts[name], needed, self._holds_alone(name, needed))
+
+    def _holds_alone(self, name: str, needed: Value) -> Callable[[Value], bool]:
         leaf = self._leaves[name]
+        facts: dict[str, Value | None] = {name: needed}
+        wanted = leaf(facts, facts, ())
 
         def holds(value: Value) -> bool:
-            facts = {name: value}
+            facts[name] = value
             return leaf(facts, facts, ()) is wanted
 
-        wanted = leaf({name: needed}, {name: needed}, ())
-        return _accepted(self.catalogue.facts[name], value, needed, holds)
+        return holds
 
     # ---- one way down the tree ----
 
@@ -441,13 +453,18 @@ def _each_fact_once(tree: Node) -> bool:
     return plain and len(seen) == len(set(seen))
 
 
+def _leaf(tree: Node) -> bool:
+    """Whether a condition reads one fact of one member or the family, however often."""
+    return len(nodes.facts(tree)) == 1 and not any(isinstance(n, nodes.Aggregate) for n in nodes.walk(tree))
+
+
 def _leaves(tree: Node) -> Iterator[tuple[str, Function]]:
-    """The comparison in which a fact stands alone."""
-    if isinstance(tree, And | Or | Not | nodes.Aggregate):
+    """The largest part of the condition in which a fact stands alone."""
+    if _leaf(tree):
+        yield next(iter(nodes.facts(tree))).name, function(tree)
+    elif isinstance(tree, And | Or | Not | nodes.Aggregate):
         for child in nodes.children(tree):
             yield from _leaves(child)
-    elif len(found := nodes.facts(tree)) == 1:
-        yield next(iter(found)).name, function(tree)
 
 
 def _constants(node: Node) -> tuple[Any, ...]:
@@ -456,27 +473,42 @@ def _constants(node: Node) -> tuple[Any, ...]:
     return (node.value,) if isinstance(node, Literal) else ()
 
 
-def _accepted(fact: Fact, now: Value | None, needed: Value, holds: Callable[[Value], bool]) -> Accepted:
+def _other(fact: Fact, now: Value | None, holds: Callable[[Value], bool]) -> bool:
+    """Whether both neighbours of a number or date would do: then anything but the present value may."""
+    if now is None or fact.type in ("boolean", "category"):
+        return False
+    return _at(fact, _ordinal(now) - 1, holds) and _at(fact, _ordinal(now) + 1, holds)
+
+
+def _accepted(fact: Fact, needed: Value, holds: Callable[[Value], bool]) -> Accepted:
     if fact.type in ("boolean", "category"):
         return Accepted(values=tuple(v for v in fact.values or (True, False) if v == needed or holds(v)))
-    number = fact.type == "integer"
-    least, most = (fact.least, fact.most) if number else (FIRST_DAY.toordinal(), LAST_DAY.toordinal())
+    middle, (least, most) = _ordinal(needed), _ends(fact)
 
     def at(value: int) -> bool:
-        return least <= value <= most and holds(back(value))
+        return _at(fact, value, holds)
 
-    def back(value: int) -> Value:
-        return value if number else date.fromordinal(value)
-
-    def place(value: Any) -> int:
-        return int(value if number else value.toordinal())
-
-    here, middle = None if now is None else place(now), place(needed)
-    if here is not None and at(here - 1) and at(here + 1):
-        return Accepted(other=True)
     low, high = (middle if not at(middle + step) else end if at(end) else _closest(middle, end, at)
                  for step, end in ((-1, least), (1, most)))  # fmt: skip
-    return Accepted(None if low == least else back(low), None if high == most else back(high))
+    return Accepted(None if low == least else _value(fact, low), None if high == most else _value(fact, high))
+
+
+def _at(fact: Fact, place: int, holds: Callable[[Value], bool]) -> bool:
+    least, most = _ends(fact)
+    return least <= place <= most and holds(_value(fact, place))
+
+
+def _ends(fact: Fact) -> tuple[int, int]:
+    number = fact.type == "integer"
+    return (fact.least, fact.most) if number else (FIRST_DAY.toordinal(), LAST_DAY.toordinal())
+
+
+def _ordinal(value: Value) -> int:
+    return value.toordinal() if isinstance(value, date) else int(value)
+
+
+def _value(fact: Fact, place: int) -> Value:
+    return place if fact.type == "integer" else date.fromordinal(place)
 
 
 def _closest(good: int, bad: int, holds: Callable[[int], bool]) -> int:

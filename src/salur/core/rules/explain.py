@@ -7,7 +7,7 @@ what must be asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
@@ -19,7 +19,7 @@ from salur.core.population.catalogue import Fact, Text, Value, text
 from salur.core.rules import nodes
 from salur.core.rules.cases import Case, Held, oldest
 from salur.core.rules.changes import FAMILY, Change, Condition, Key, Scope
-from salur.core.rules.evaluate import ELIGIBLE, WAITING, Cutoff, Decision, Evaluator
+from salur.core.rules.evaluate import ELIGIBLE, WAITING, Cutoff, Decision, Evaluator, Values
 from salur.core.rules.nodes import Node
 from salur.core.rules.plan import Item, Plan
 
@@ -48,7 +48,7 @@ class UsedFact:
     stale: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Criterion:
     """What is said of one criterion, with its condition made ready."""
 
@@ -69,6 +69,26 @@ class Reason:
     facts: tuple[Key, ...]
     changes: tuple[Change, ...]  # failed: the fewest facts
     asks: tuple[Key, ...]  # unknown: what to get
+
+
+@dataclass(frozen=True)
+class Known:
+    """A case with its facts made ready, once for all that is decided of it."""
+
+    case: Case
+    family: Values
+    members: Sequence[Values]
+
+    @cached_property
+    def held(self) -> dict[Key, Value | Held | None]:
+        """Every fact as the case holds it."""
+        found: dict[Key, Value | Held | None] = {
+            (FAMILY, name): value for name, value in self.case.facts.items()
+        }
+        for place, member in enumerate(self.case.members):
+            for name, value in member.facts.items():
+                found[place, name] = value
+        return found
 
 
 class Explainer:
@@ -132,14 +152,18 @@ class Explainer:
             return nodes.Literal(True)
         return nodes.Aggregate("any", item.tree) if item.kind == "each" else item.tree
 
+    def known(self, case: Case) -> Known:
+        return Known(case, *self.evaluator.facts(case))
+
     def explain(
-        self, case: Case, person_id: int | None = None, cutoffs: Mapping[str, Cutoff] | None = None
+        self, case: Case | Known, person_id: int | None = None, cutoffs: Mapping[str, Cutoff] | None = None
     ) -> Explanation:
         """Decide a case and give its reasons. Raises InputError where a person programme names no member."""
-        family, members = self.evaluator.facts(case)
+        known = self.known(case) if isinstance(case, Case) else case
+        case, family, members = known.case, known.family, known.members
         decision = self.evaluator.decide_facts(case, family, members, person_id, cutoffs)
         own = self.evaluator.position(case, person_id) if self.evaluator.person else FAMILY
-        return Explanation(self, case, decision, Scope(family, members, own), cutoffs is not None)
+        return Explanation(self, known, decision, Scope(family, members, own), cutoffs is not None)
 
 
 @dataclass(frozen=True)
@@ -147,7 +171,7 @@ class Explanation:
     """A decision and its reasons. The search for what would change it is made when it is asked for."""
 
     explainer: Explainer
-    case: Case
+    known: Known
     decision: Decision
     scope: Scope
     ranked: bool = False  # whether the places of its area were at hand
@@ -155,6 +179,10 @@ class Explanation:
     @property
     def plan(self) -> Plan:
         return self.explainer.plan
+
+    @property
+    def case(self) -> Case:
+        return self.known.case
 
     @cached_property
     def reasons(self) -> tuple[Reason, ...]:
@@ -181,17 +209,6 @@ class Explanation:
     def _held_reasons(self) -> tuple[Reason, ...]:
         return self.explainer.held((len(self.scope.members), self.scope.own))
 
-    @cached_property
-    def held(self) -> dict[Key, Value | Held | None]:
-        """Every fact as the case holds it."""
-        found: dict[Key, Value | Held | None] = {
-            (FAMILY, name): value for name, value in self.case.facts.items()
-        }
-        for place, member in enumerate(self.case.members):
-            for name, value in member.facts.items():
-                found[place, name] = value
-        return found
-
     @property
     def open_components(self) -> tuple[Key, ...]:
         """The unknown facts on which more could depend, in the order of the file; none where money cannot grow."""
@@ -214,7 +231,7 @@ class Explanation:
         """A fact as the case holds it."""
         place, members = key[0], self.case.members
         person_id = members[place].person_id if FAMILY != place < len(members) else None
-        return self.explainer.used(key, self.held.get(key), person_id)
+        return self.explainer.used(key, self.known.held.get(key), person_id)
 
     # ---- for programs ----
 
