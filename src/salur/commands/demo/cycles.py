@@ -112,7 +112,7 @@ def decreed(cycle: Cycle, officers: Mapping[str, Actor]) -> None:
     if cycle.state == Cycle.State.DECIDED:
         now = timezone.now()
         services.decree_prepare(
-            now=now, actor=signer, cycle_id=cycle.id, number=f"SK-{cycle.id}/DEMO/2026",
+            now=now, actor=signer, cycle_id=cycle.id, number=f"{cycle.id}/SK/DEMO/2026",
             folder=settings.DECREES_FOLDER / f"cycle-{cycle.id}",
         )  # fmt: skip
         decree = selectors.decree(cycle.id)
