@@ -65,7 +65,9 @@ def reviewed(cycle: Cycle, officers: Mapping[str, Actor]) -> None:
             _corrected(decision, missing, officers)
             break
     for decision in selectors.standing_decisions(cycle).filter(outcome="eligible").order_by("id")[:1]:
-        _review(decision, officers[SECOND_REVIEWER], "confirms")
+        second = officers[SECOND_REVIEWER]
+        review = _begun(decision, second)
+        services.review_find(now=timezone.now(), actor=second, review_id=review, finding="confirms")
 
 
 def _one_missing(decision: Decision) -> Corrected | None:
@@ -83,26 +85,28 @@ def _one_missing(decision: Decision) -> Corrected | None:
 
 
 def _corrected(decision: Decision, missing: Corrected, officers: Mapping[str, Actor]) -> None:
+    reviewer = officers[REVIEWER]
+    review = _begun(decision, reviewer)
     made = people.correction_make(
-        actor=officers[REVIEWER], now=timezone.now(), catalogue=books.catalogue(decision.cycle.version_id),
+        actor=reviewer, now=timezone.now(), catalogue=books.catalogue(decision.cycle.version_id),
         subject=f"{missing.kind}:{missing.subject_id}", fact=missing.fact, value=missing.value,
         valid_from=missing.valid_from, source=missing.source, evidence_kind="agency_letter",
         evidence="Surat dari pengelola register (peragaan)", case=f"decision:{decision.id}",
     )  # fmt: skip
+    services.review_find(
+        now=timezone.now(), actor=reviewer, review_id=review, finding="corrects", correction_ids=[made]
+    )
     people.correction_confirm(actor=officers[CLERK], now=timezone.now(), correction_id=made)
-    _review(decision, officers[REVIEWER], "corrects", made)
 
 
-def _review(decision: Decision, reviewer: Actor, finding: str, *corrections: int) -> None:
+def _begun(decision: Decision, reviewer: Actor) -> int:
+    """A review: the family is looked at, and judged before the outcome is seen."""
     access_services.read_log(
         now=timezone.now(), actor=reviewer, subject=f"family:{decision.family_id}", purpose="review",
         case=f"decision:{decision.id}", region=decision.region,
     )  # fmt: skip
-    review = services.review_judge(
+    return services.review_judge(
         now=timezone.now(), actor=reviewer, decision_id=decision.id, judgement="entitled"
-    )
-    services.review_find(
-        now=timezone.now(), actor=reviewer, review_id=review, finding=finding, correction_ids=corrections
     )
 
 
@@ -125,4 +129,5 @@ def decreed(cycle: Cycle, officers: Mapping[str, Actor]) -> None:
         services.decree_sign(
             now=now, actor=signer, cycle_id=cycle.id, digest=digest, response=key.sign(options)
         )
+        cycle.refresh_from_db()
     services.claim_codes_issue(now=timezone.now(), actor=SYSTEM, keys=key_file.load(), cycle_id=cycle.id)

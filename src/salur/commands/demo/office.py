@@ -88,8 +88,8 @@ def prepare(
     cycle = cycles.decided(population, decreed, officers)
     cycles.reviewed(cycle, officers)
     cycles.decreed(cycle, officers)
-    console.print(f"Cycle: {cycle} is reviewed and decreed.", markup=False)
-    console.print(f"Cycle: {cycles.decided(population, reviewed, officers)} waits for review.", markup=False)
+    for each in (cycle, cycles.decided(population, reviewed, officers)):
+        console.print(f"Cycle: {each} is {each.state}.", markup=False)
     return _letters(cycle)
 
 
