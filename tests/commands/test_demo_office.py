@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.cookiejar import CookieJar
+from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
@@ -21,12 +23,22 @@ SALUR = [sys.executable, "-c", "from salur.commands import main; main()"]
 
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("office")
+
+
+@pytest.fixture(scope="module")
+def office(folder: Path) -> Iterator[tuple[str, str]]:
+    with opened(folder) as found:
+        yield found
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[tuple[str, str]]:
     """The address of an office of 300 families, and what was printed."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("office")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SALUR_")}
     with (folder / "told").open("wb") as told:
         process = subprocess.Popen(
@@ -81,14 +93,65 @@ def test_an_officer_signs_in_and_sees_the_work(office: tuple[str, str]) -> None:
     assert "2026-Q4" in sri.get("/petugas/siklus/")
 
 
-def test_a_family_reads_why_with_the_letter_that_was_printed(office: tuple[str, str]) -> None:
-    letter = re.search(r"(\w{4}-\w{4}-\w{4})  born (\d{4})-(\d\d)-(\d\d)  eligible", office[1])
-    assert letter, office[1][-2000:]
-    code, year, month, day = letter.groups()
+def letters(told: str) -> dict[str, tuple[str, dict[str, str]]]:
+    """What is printed of each letter → the code as it is printed, and the fields of the form that it opens."""
+    found = re.findall(r"(\w{4}-\w{4}-\w{4})  lahir · born (\d{4})-(\d\d)-(\d\d)  (.+)", told)
+    assert found, told[-2000:]
+    return {
+        said: (code, {"code": code, "born-day": day, "born-month": month, "born-year": year})
+        for code, year, month, day, said in found
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "english", "indonesian"),
+    [
+        (r"Berhak (Rp[\d.]+) · entitled", ["Conditions that are met"], ["Syarat yang terpenuhi"]),
+        ("Belum berhak · refused", ["Conditions that are not met"], ["Syarat yang belum terpenuhi"]),
+        ("Perlu data · needs data", ["Conditions that cannot be checked yet"], ["Syarat yang belum dapat diperiksa"]),
+        (
+            r"Berhak (Rp[\d.]+), setelah data diperbaiki · entitled, after a correction \(2\)",
+            ["Changed because data were corrected", "A later version took its place", "a second one agreed"],
+            ["petugas kedua setuju"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_printed_code_opens_a_page_of_reasons(
+    office: tuple[str, str], said: str, english: list[str], indonesian: list[str]
+) -> None:
+    """Each of the letters, in both languages: the outcome that was printed, and why."""
+    (match, fields), *others = [
+        (match, fields)
+        for text, (_, fields) in letters(office[1]).items()
+        if (match := re.fullmatch(said, text))
+    ]
+    assert not others
     family = Visitor(office[0])
-    fields = {"code": code, "born-day": str(int(day)), "born-month": str(int(month)), "born-year": year}
-    assert "sembako" in family.post("/mengapa/", **fields)
-    assert "Keluarga Anda berhak" in family.get("/keputusan/sembako/2026-Q4/")
+    assert "/keputusan/pkh/2026-Q4/" in family.post("/mengapa/", **fields)
+    page = family.get("/keputusan/pkh/2026-Q4/")
+    assert all(amount in page for amount in match.groups())
+    assert [words for words in indonesian if words not in page] == []
+    page = family.get("/en/keputusan/pkh/2026-Q4/")
+    assert "Decreed on" in page
+    assert [words for words in english if words not in page] == []
+    assert "Not decreed yet" in family.get("/en/keputusan/sembako/2026-Q4/")
+
+
+def test_four_officers_did_what_was_decreed_and_the_other_cycle_waits(office: tuple[str, str]) -> None:
+    siti = Visitor(office[0])
+    siti.post("/demo/", account="siti@demo.invalid")
+    pages = [siti.get(f"/en/petugas/siklus/{cycle}/") for cycle in (1, 2)]
+    duties = [re.search(r"Who does what</h2>\s*<ul>(.*?)</ul>", page, re.DOTALL) for page in pages]
+    assert [re.findall("<li>(.*?)</li>", found[1]) for found in duties if found] == [
+        [
+            "Wayan Sudiarta opened it",
+            "Bambang Hartono reviews",
+            "Sri reviews",
+            "Siti Aminah signed the decree",
+        ],
+        ["Wayan Sudiarta opened it"],
+    ]
+    assert ["wait for review" in page for page in pages] == [False, True]
 
 
 def test_the_demonstration_says_so_and_an_account_that_is_none_is_refused(office: tuple[str, str]) -> None:
@@ -104,3 +167,11 @@ def test_without_the_demonstration_nobody_signs_in_like_that(database: str, meth
 
     answer = getattr(Client(), method)("/demo/", {"account": "sri@demo.invalid"})
     assert answer.status_code == 404
+
+
+def test_opened_again_nothing_is_done_twice(office: tuple[str, str], folder: Path) -> None:
+    with opened(folder) as (address, told):
+        assert letters(told) == letters(office[1])
+        siti = Visitor(address)
+        siti.post("/demo/", account="siti@demo.invalid")
+        assert siti.get("/en/petugas/siklus/1/").count("Some units were decided again") == 1

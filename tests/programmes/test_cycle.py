@@ -12,14 +12,28 @@ from typing import Any
 import pytest
 from django.db import transaction
 from tests.access.test_signing import ORIGIN, creation, registered
-from tests.programmes.conftest import NOW, OPENER, REVIEWERS, SIGNER, SUPERVISOR, Office, officer
+from tests.programmes.conftest import (
+    BOOKS,
+    NOW,
+    OPENER,
+    REGENCY,
+    REVIEWERS,
+    SIGNER,
+    SUPERVISOR,
+    Office,
+    officer,
+)
 from tests.programmes.test_load import stored_lines
 
 from salur.access import signing
 from salur.access.models import Officer
 from salur.access.policy import SYSTEM, Actor, Refused
 from salur.access.software_key import SoftwareKey
+from salur.core import rules
 from salur.core.faults import InputError
+from salur.core.population.commands import REFERENCE_DATE, read_regencies
+from salur.core.population.generate import Generator
+from salur.core.population.generate import generate as make
 from salur.journal.models import Event, Job
 from salur.people import services as people
 from salur.people.bulk import FamilyRow, PersonRow
@@ -236,6 +250,20 @@ def test_a_decree_cannot_spend_more_than_a_ceiling(staffed: Office) -> None:
         sign(office, cycle_id)
     assert Cycle.objects.get(id=cycle_id).state == Cycle.State.DECIDED
     assert not Budget.objects.exclude(reserved=0).exists()
+
+
+def test_a_cycle_in_which_nobody_is_eligible_is_decreed_so_that_families_can_read_why(
+    staffed: Office,
+) -> None:
+    catalogue = rules.read_catalogue(BOOKS / "facts.toml")
+    folder = staffed.folder / "one family"
+    make(Generator(read_regencies(REGENCY), 1, 1, catalogue, REFERENCE_DATE.date()), folder)
+    office = Office(rules.open_population(folder, catalogue), staffed.folder)
+    cycle_id = office.decided()
+    decree = prepare(office, cycle_id)
+    assert (decree.units, Path(decree.list_path).read_bytes()) == (0, b"")
+    sign(office, cycle_id)
+    assert Cycle.objects.get(id=cycle_id).state == Cycle.State.DECREED
 
 
 def test_a_number_and_a_ceiling_of_a_day_are_used_once(staffed: Office) -> None:

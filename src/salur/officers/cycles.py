@@ -140,11 +140,11 @@ def _shown(request: HttpRequest, cycle_id: int, errors: Errors) -> HttpResponse:
     queues = selectors.queue_counts(found)
     decree = selectors.decree(found.id)
     duties = selectors.duties(found.id)
-    waiting = sum(row.units - row.reviewed for row in queues)
+    under_review = found.state == Cycle.State.DECIDED
+    waiting = sum(row.units - row.reviewed for row in queues) if under_review else 0
     events = journal.events_of(f"cycle:{found.id}", most=EVENTS_SHOWN)[::-1]
     names = officer_names([*(who for who, _duty in duties), *(event.actor for event in events)])
     mine = dict(duties).get(actor.ref, "")
-    under_review = found.state == Cycle.State.DECIDED
     return show(
         request, "cycle", errors=errors, status=422 if errors else 200, cycle=found, title=title_of(found),
         words=words, outcomes=outcomes, queues=queues, decree=decree, duties=duties, names=names, events=events,

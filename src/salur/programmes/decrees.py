@@ -191,8 +191,8 @@ def _pdf(cycle: Cycle, number: str, now: datetime, made: Made, sums: Totals) -> 
     say("Pernyataan yang ditandatangani", 13, "B", 1)
     say(made.statement, 8)
     pdf.embed_file(
-        bytes=made.list.read_bytes(), basename=f"cycle-{cycle.id}.lines", mime_type="text/plain",
-        desc="Daftar keputusan", associated_file_relationship="Data", compress=True,
+        made.list, mime_type="text/plain", modification_date=now, desc="Daftar keputusan",
+        associated_file_relationship="Data", compress=True,
     )  # fmt: skip
     return bytes(pdf.output())
 

@@ -6,6 +6,8 @@ small_cells  which figures are not published, because too few people stand behin
 stories      five decisions to be explained, chosen by what they show
 screen       one screen of results
 page         the result page in both languages
+office       the office with its people, officers and letters, and the pages served
+cycles       its cycles: one decreed, one under review
 """
 
 from salur.commands.demo.run import demo

@@ -1,7 +1,6 @@
 """The office of the demonstration: officers, people, rulebooks in force, cycles, letters; and the pages served.
 
-One programme is decreed, so that families can read why; another waits for its review. What an earlier run finished is
-left as it is.
+What an earlier run finished is left as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -23,21 +23,24 @@ from salur.access.policy import Actor
 from salur.core import rules
 from salur.core.population.generate import Generator
 from salur.core.population.identities import write_identities
-from salur.core.rules.commands import cache
 
-PERIODS = {"month": "2026-10", "quarter": "2026-Q4", "semester": "2026-S2", "year": "2026", "once": "2026"}
-IN_FORCE = date(2026, 1, 1)
+if TYPE_CHECKING:
+    from salur.programmes.models import Cycle
+
 CEILING = 1_000_000_000_000  # rupiah; invented, like everybody here
-DECREED, REVIEWED = "sembako", "pkh"
+DECREED, REVIEWED = "pkh", "sembako"
+OUTCOMES = ("eligible", "not_eligible", "needs_data")
 
 
 @dataclass(frozen=True)
 class Letter:
-    """What a family was told: the code as it is printed, and a birth date that opens it."""
+    """What a family was told: the code as it is printed, a birth date that opens it, and what it will read."""
 
     code: str
     birth_date: date
     outcome: str
+    amount: int  # whole rupiah
+    versions: int
 
 
 def settings_of_the_demo(folder: Path, port: int) -> None:
@@ -54,11 +57,12 @@ def prepare(
     books: Sequence[rules.Rulebook],
     folder: Path,
 ) -> list[Letter]:
-    """Everything in the database; returns a letter for each outcome of the decreed programme."""
+    """Everything in the database; returns letters of the decreed programme, of families that read different things."""
     from django.utils import timezone
 
     from salur.access import demo
     from salur.access.policy import SYSTEM
+    from salur.commands.demo import cycles
     from salur.people import keys as key_file
     from salur.people import services as people
     from salur.people.folders import Folders
@@ -80,16 +84,20 @@ def prepare(
     )
     for book in books:
         _in_force(book, officers)
-    for programme in (DECREED, REVIEWED):
-        _decided(console, population, next(book for book in books if book.id == programme), officers)
-    _decreed(officers)
-    return _letters()
+    decreed, reviewed = (next(book for book in books if book.id == id_) for id_ in (DECREED, REVIEWED))
+    cycle = cycles.decided(population, decreed, officers)
+    cycles.reviewed(cycle, officers)
+    cycles.decreed(cycle, officers)
+    for each in (cycle, cycles.decided(population, reviewed, officers)):
+        console.print(f"Cycle: {each} is {each.state}.", markup=False)
+    return _letters(cycle)
 
 
 def _in_force(book: rules.Rulebook, officers: dict[str, Actor]) -> None:
     """A version by two officers, and the ceiling of its period."""
     from django.utils import timezone
 
+    from salur.commands.demo.cycles import IN_FORCE, PERIODS
     from salur.programmes import selectors, services
 
     now = timezone.now()
@@ -107,90 +115,27 @@ def _in_force(book: rules.Rulebook, officers: dict[str, Actor]) -> None:
         )  # fmt: skip
 
 
-def _decided(
-    console: Console, population: rules.Population, book: rules.Rulebook, officers: dict[str, Actor]
-) -> None:
-    """A cycle of the programme, opened by an officer and decided."""
-    from django.conf import settings
-    from django.utils import timezone
-
-    from salur.access.demo import REGENCY
-    from salur.access.policy import SYSTEM
-    from salur.programmes import selectors, services
-
-    period = PERIODS[book.period]
-    cycle = selectors.cycles().filter(programme=book.id, period=period).first()
-    if cycle is None:
-        version = selectors.version_in_force(book.id, IN_FORCE)
-        assert version is not None  # noqa: S101 - put in force above
-        cycle_id = services.cycle_open(
-            now=timezone.now(), actor=officers["wayan@demo.invalid"], version_id=version, period=period,
-            regions=[REGENCY], population=population,
-        )  # fmt: skip
-        cycle = selectors.cycles().get(id=cycle_id)
-    if cycle.state == "opened":
-        services.cycle_decide(
-            now=timezone.now(), actor=SYSTEM, cycle_id=cycle.id, checked=cache() / "checked",
-            work=settings.DECISIONS_FOLDER / f"cycle-{cycle.id}",
-        )  # fmt: skip
-        console.print(f"Cycle: {book.id} {period} is decided.", markup=False)
-
-
-def _decreed(officers: dict[str, Actor]) -> None:
-    """The first cycle signed by the passkey of its signer, and its letters' codes."""
-    from django.conf import settings
-    from django.utils import timezone
-
-    from salur.access import demo, signing
-    from salur.access import selectors as access
-    from salur.access.policy import SYSTEM
-    from salur.access.software_key import SoftwareKey
-    from salur.people import keys as key_file
-    from salur.programmes import selectors, services
-
-    email = "siti@demo.invalid"
-    signer = officers[email]
-    cycle = selectors.cycles().filter(programme=DECREED).earliest("id")
-    if cycle.state == "decided":
-        now = timezone.now()
-        services.decree_prepare(
-            now=now, actor=signer, cycle_id=cycle.id, number=f"SK-{cycle.id}/DEMO/2026",
-            folder=settings.DECREES_FOLDER / f"cycle-{cycle.id}",
-        )  # fmt: skip
-        decree = selectors.decree(cycle.id)
-        assert decree is not None  # noqa: S101 - prepared above
-        digest = bytes(decree.digest)
-        key = SoftwareKey(demo.seed(email), settings.SALUR_ORIGIN, counter=int(now.timestamp()))
-        options = signing.begin(
-            digest=digest, credentials=access.passkeys(signer.officer_id or 0), origin=settings.SALUR_ORIGIN
-        )
-        services.decree_sign(
-            now=now, actor=signer, cycle_id=cycle.id, digest=digest, response=key.sign(options)
-        )
-    for each in selectors.cycles():
-        services.claim_codes_issue(now=timezone.now(), actor=SYSTEM, keys=key_file.load(), cycle_id=each.id)
-
-
-def _letters() -> list[Letter]:
-    """A family for each outcome of the decreed programme, with the birth date of an adult."""
+def _letters(cycle: Cycle) -> list[Letter]:
+    """A family for each outcome, and one that was decided again, each with the birth date of an adult."""
     from salur.people import keys as key_file
     from salur.people.selectors import family_members
     from salur.programmes import claims, selectors
 
     keys = key_file.load()
-    cycle = selectors.cycles().filter(programme=DECREED).earliest("id")
+    standing = selectors.standing_decisions(cycle).order_by("id")
+    again = standing.exclude(supersedes=None)
+    first = standing.filter(supersedes=None)
     letters = []
-    for outcome in ("eligible", "not_eligible", "needs_data"):
-        for decision in selectors.standing_decisions(cycle).filter(outcome=outcome).order_by("id")[:50]:
+    for rows in (*(first.filter(outcome=outcome) for outcome in OUTCOMES), again):
+        for decision in rows[:50]:
             born = [
                 person.birth_date
                 for person in family_members(decision.family_id, cycle.reference_date, regions=None)
                 if person.birth_date is not None and person.birth_date.year < cycle.reference_date.year - 18
             ]
             if born:
-                letters.append(
-                    Letter(claims.shown(claims.code_of(keys, decision.family_id)), min(born), outcome)
-                )
+                code = claims.shown(claims.code_of(keys, decision.family_id))
+                letters.append(Letter(code, min(born), decision.outcome, decision.amount, decision.n))
                 break
     return letters
 

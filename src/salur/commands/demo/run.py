@@ -30,7 +30,7 @@ from salur.core.population.layout import canonical
 from salur.core.rules.commands import cache, read_catalogue, shipped_rulebooks
 
 REGENCY = "35.10"
-FORMAT = 1  # of the folder
+FORMAT = 2  # of the folder
 ORDER = ("pkh", "sembako", "pip", "pbi-jkn")  # the best known first
 
 

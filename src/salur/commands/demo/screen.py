@@ -76,8 +76,21 @@ def _reasons(programme: Programme) -> str:
 def show_office(answer: Console, port: int, letters: Sequence[Letter]) -> None:
     """Where the pages are, and how to come in."""
     at = f"http://localhost:{port}"
-    answer.print(f"\nThe office is open: {at} (English: {at}/en/). Ctrl-C closes it.", markup=False)
-    answer.print(f"  Officers, invented, with passkeys made of software: {at}/demo/", markup=False)
-    answer.print(f"  Why this decision, for families: {at}/keputusan/", markup=False)
-    for letter in letters:
-        answer.print(f"    {letter.code}  born {letter.birth_date}  {letter.outcome}", markup=False)
+    lines = [
+        f"\nKantor dibuka · the office is open: {at} · {at}/en/. Ctrl-C menutupnya · closes it.",
+        f"  Petugas · officers (rekaan · invented): {at}/demo/",
+        f"  Mengapa keputusan ini, untuk keluarga · why this decision, for families: {at}/mengapa/ · {at}/en/mengapa/",
+    ]
+    lines += [f"    {letter.code}  lahir · born {letter.birth_date}  {_read(letter)}" for letter in letters]
+    for line in lines:
+        answer.print(line, markup=False)
+
+
+def _read(letter: Letter) -> str:
+    """What the family will read."""
+    indonesian, english = next((i, e) for name, i, e, _ in _OUTCOMES if name == letter.outcome)
+    if letter.amount:
+        indonesian = f"{indonesian} {_WORDS.words.money(letter.amount)}"
+    if letter.versions > 1:
+        return f"{indonesian}, setelah data diperbaiki · {english}, after a correction ({letter.versions})"
+    return f"{indonesian} · {english}"

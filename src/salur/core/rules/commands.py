@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import nullcontext
 from datetime import date, datetime, timedelta, timezone
 from importlib.resources import files
 from pathlib import Path
@@ -161,14 +162,16 @@ def decide(
     if master is not None and engine != "spark":
         raise typer.BadParameter("only --engine spark has a master", param_hint="--master")
     from salur.core.population.layout import open_population
-    from salur.core.rules import decide as deciding
+    from salur.core.rules.decide import decide as decided
+    from salur.core.rules.simulate.kept import deciding, prune
 
     catalogue = read_catalogue(facts)
     book = rulebook.read(shipped(file), catalogue)
     opened = open_population(population, catalogue)
     ready = plan(book, on.date() if on else opened.reference_date)
     console = Console(stderr=True, highlight=False)
-    with progress_bar(console) as bar:
+    sums = cache() / "family-facts" if family_facts and engine == "duckdb" else None
+    with progress_bar(console) as bar, deciding(ready, opened, sums) if sums else nullcontext():
         stages: dict[str, Any] = {}
 
         def said(stage: str, province: str) -> None:
@@ -176,7 +179,7 @@ def decide(
                 stages[stage] = bar.add_task(f"{stage} {book.id}", total=len(opened.provinces))
             bar.update(stages[stage], advance=1, description=f"{stage} {book.id} {province}")
 
-        done = deciding.decide(
+        done = decided(
             ready,
             opened,
             out,
@@ -185,8 +188,9 @@ def decide(
             master=master,
             progress=said,
             checked=cache() / "checked",
-            family_facts=cache() / "family-facts" if family_facts else None,
+            family_facts=sums,
         )
+    prune(cache())
     if as_json:
         typer.echo(
             json.dumps({"id": done.id, "path": str(out), **done.manifest}, ensure_ascii=False, sort_keys=True)

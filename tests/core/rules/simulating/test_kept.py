@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -25,18 +26,18 @@ def made(cache: Path, name: str, used: int, size: int = 1_000) -> Path:
 
 
 def test_the_longest_unused_go_first_until_the_rest_is_small_enough(tmp_path: Path) -> None:
-    names = ["attributes/a", "members/population/b", "samples/c", "simulate/d"]
-    folders = [made(tmp_path, name, used) for used, name in zip((40, 20, 30, 10), names, strict=True)]
-    others = made(tmp_path, "family-facts/population/e", 1)  # not ours
+    names = ["attributes/a", "members/population/b", "samples/c", "simulate/d", "family-facts/population/e"]
+    folders = [made(tmp_path, name, used) for used, name in zip((40, 20, 30, 10, 15), names, strict=True)]
+    others = made(tmp_path, "checked/e", 1)  # it does not grow
     prune(tmp_path, most=2_500)
-    assert [folder.exists() for folder in (*folders, others)] == [True, False, True, False, True]
+    assert [folder.exists() for folder in (*folders, others)] == [True, False, True, False, False, True]
     prune(tmp_path, most=2_500)
     assert folders[0].exists()
     assert folders[2].exists()
     with using(folders[2]):  # now it is the one used last
         pass
     prune(tmp_path, most=1_500)
-    assert [folder.exists() for folder in folders] == [False, False, True, False]
+    assert [folder.exists() for folder in folders] == [False, False, True, False, False]
 
 
 def test_what_another_process_uses_stays(tmp_path: Path) -> None:
@@ -100,6 +101,46 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     finished([*SALUR, *words], {})
     return folder
+
+
+# Has all of the cache that nobody holds deleted before each file is put in its place, and when all is done.
+PRUNED = """
+import sys
+from pathlib import Path
+from salur.core.rules.simulate import kept
+kept.MOST = 0
+pruned, pruning = 0, False
+def step(event, arguments):
+    global pruned, pruning
+    if event == "os.rename" and not pruning:
+        pruning = True
+        kept.prune(Path(sys.argv[0]))
+        pruned, pruning = pruned + 1, False
+cache = sys.argv.pop(1)
+sys.argv[0] = cache
+sys.addaudithook(step)
+from salur.commands import main
+try:
+    main()
+finally:
+    print(pruned, file=sys.stderr)
+"""
+
+
+def test_what_a_decision_reads_stays_until_it_is_made_and_goes_when_there_is_no_room(
+    people: Path, tmp_path: Path
+) -> None:
+    words = ["rules", "decide", str(BOOKS / "pkh.toml"), "--population", str(people), "--json"]
+    plain = finished([*SALUR, *words, "--out", str(tmp_path / "a"), "--no-family-facts"], {})
+    cache = tmp_path / "cache"
+    command = [sys.executable, "-c", PRUNED, str(cache), *words, "--out", str(tmp_path / "b")]
+    done = subprocess.run(
+        command, env=os.environ | {"SALUR_CACHE": str(cache)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stderr.split()[-1]) > len(list((people / "families").iterdir()))
+    assert json.loads(done.stdout)["id"] == json.loads(plain)["id"]
+    assert list((cache / "family-facts").glob("*/*")) == []
 
 
 def test_two_at_once_with_one_cache_that_is_too_small_answer_as_one_alone(

@@ -95,8 +95,7 @@ class Classes:
     def hold(self, stack: ExitStack) -> None:
         """Keep what is read from being pruned."""
         for folder in self.sums:
-            if folder.is_relative_to(self.facts / "members"):
-                stack.enter_context(using(folder))
+            stack.enter_context(using(folder))
 
     def families(self, province: str, within: str, connection: duckdb.DuckDBPyConnection) -> str | None:
         """Puts the classes of a province into the table `known`: (class, *columns()). Returns SQL of its families:
@@ -149,7 +148,7 @@ class Classes:
 
 
 def where_sums(plan: Plan, population: Population, facts: Path) -> Path:
-    """Where `family_facts` keeps the sums of a plan: where a decision made them, else among ours, which are pruned."""
+    """Where `family_facts` keeps the sums of a plan: where a decision made them, else among ours."""
     decided = facts / "family-facts"
     return decided if family_facts.where(plan, population, decided).is_dir() else facts / "members"
 

@@ -19,7 +19,7 @@ import duckdb
 
 from salur.core.population.layout import Population
 from salur.core.population.slices import require_space
-from salur.core.rules import engines, family_classes, family_facts, sql
+from salur.core.rules import engines, sql
 from salur.core.rules.decide import Progress, decide, verified
 from salur.core.rules.engines import copy, count_column, sentences
 from salur.core.rules.plan import Plan
@@ -29,7 +29,7 @@ from salur.core.rules.simulate.attributes import BREAKDOWNS, Attributes, missing
 from salur.core.rules.simulate.cells import Cells
 from salur.core.rules.simulate.classes import Classes, where_sums
 from salur.core.rules.simulate.compared import Pair, coded
-from salur.core.rules.simulate.kept import prune, using
+from salur.core.rules.simulate.kept import deciding, prune, using
 from salur.core.rules.simulate.options import Options
 from salur.core.rules.simulate.samples import PART, fewer_places, ranked, sampled
 
@@ -156,10 +156,7 @@ class _Count:
         assert plan.places is not None  # noqa: S101 - asked by the caller
         needed = self.population.provinces if plan.places.by == "nation" else tuple(self.chosen)
         sums = where_sums(plan, self.population, self.facts)
-        if sums.name == "members":
-            persons = plan.rulebook.unit == "person"  # whom no class of families is made for
-            for kept in (family_facts,) if persons else (family_facts, family_classes):
-                self.held.enter_context(using(kept.where(plan, self.population, sums)))
+        self.held.enter_context(deciding(plan, self.population, sums))
         decide(
             plan, replace(self.population, provinces=needed), self.work / name, checked=self.options.checked,
             family_facts=sums,

@@ -1,13 +1,14 @@
-"""What simulations keep for the next one, how processes share it, and how it never grows for ever.
+"""What decisions and simulations keep for the next one, how processes share it, and how it never grows for ever.
 
+    family-facts/<population>/<key>   sums over members, and classes of families   (`salur rules decide`)
     attributes/<key>   what breakdowns need of each family                     (`attributes`)
     members/<population>/<key>   sums over members that no decision has made, and classes for a quota   (`classes`)
     samples/<key>      parts of populations                                    (`samples`)
     simulate/<key>     what was counted, so that the same command is answered  (`salur rules simulate`)
 
 Each folder holds a `lock`: its time says when it was used last, and while a process uses the folder it holds the lock.
-When a simulation is done and all of them are together larger than MOST, those that nobody uses go, the longest unused
-first. All of it may be deleted at any time.
+When one is done and all of them are together larger than MOST, those that nobody uses go, the longest unused first. All
+of it may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from salur.core.population.layout import Population
+from salur.core.rules import engines, family_classes, family_facts
+from salur.core.rules.plan import Plan
 
 LOCK = "lock"
 MOST = 5_000_000_000  # bytes
 KINDS = (
+    "family-facts/*/*",
     "attributes/*",
     "members/*/*",
     "samples/*",
@@ -43,6 +49,20 @@ def using(folder: Path, *, alone: bool = False) -> Iterator[None]:
             os.utime(stream.fileno())
             yield
             return
+
+
+@contextmanager
+def deciding(plan: Plan, population: Population, folder: Path) -> Iterator[None]:
+    """Hold what deciding by a plan keeps in a folder of sums and classes; none is made of persons.
+
+    Raises InputError if it cannot be kept.
+    """
+    kinds = (family_facts, family_classes) if plan.rulebook.unit == "family" else ()
+    with ExitStack() as held:
+        with engines.sentences(folder):
+            for kind in kinds:
+                held.enter_context(using(kind.where(plan, population, folder)))
+        yield
 
 
 def _is_still(folder: Path, descriptor: int) -> bool:
