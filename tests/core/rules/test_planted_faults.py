@@ -18,6 +18,7 @@ import pytest
 from tests.core.rules import rich_sample
 from tests.core.rules.agreement import Judge
 
+from salur.core.faults import InputError
 from salur.core.rules import cases, decide, engines, evaluate, nodes, parse, places, plan, rulebook, sql
 from salur.core.rules.nodes import Compare, Literal, Node
 
@@ -525,7 +526,11 @@ def _candidates(change: Callable[[Any], Any]) -> Callable[[Patch], None]:
     original = engines._placed
 
     def placed(batches: Any) -> Any:
-        return original(change(pa.Table.from_batches(list(batches))).to_batches())
+        table = pa.Table.from_batches(list(batches), engines.CANDIDATES)
+        changed = change(
+            table.set_column(1, "area", table["area"].cast(pa.string()))
+        )  # dictionaries have no order
+        return original(map(engines.with_areas, changed.combine_chunks().to_batches()))
 
     return lambda patch: patch.setattr(engines, "_placed", placed)
 
@@ -631,4 +636,11 @@ def test_a_planted_fault_is_seen(
 ) -> None:
     fault.plant(monkeypatch)
     order = [judges[fault.first], *(judge for judge in judges if judge is not judges[fault.first])]
-    assert any(judge.differences(fault.engines) for judge in order), "nobody would have noticed"
+    assert any(_noticed(judge, fault) for judge in order), "nobody would have noticed"
+
+
+def _noticed(judge: Judge, fault: Planted) -> bool:
+    try:
+        return bool(judge.differences(fault.engines))
+    except InputError:  # an engine refuses it
+        return True

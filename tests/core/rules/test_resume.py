@@ -177,7 +177,7 @@ def test_a_run_of_an_earlier_release_that_noted_no_totals_goes_on(
 
     with pytest.raises(KeyboardInterrupt):
         decided(small, kind, tmp_path / "out", progress=stop)
-    notes = list((tmp_path / "out" / "work").glob("totals-*.json"))
+    notes = list((tmp_path / "out" / "work").glob("noted-*.json"))
     assert len(notes) == 2
     for note in notes:
         note.unlink()

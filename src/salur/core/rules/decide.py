@@ -169,8 +169,8 @@ def decide(
         for folder in (work, out / "decisions"):
             folder.mkdir(parents=True, exist_ok=True)
         with closing(engines.engine(engine, work, postgres_url, master)) as worker:
-            cutoffs = _decide(plan, population, out, worker, family_facts, said)
-            return _finish(plan, population, out, run, cutoffs)
+            _decide(plan, population, out, worker, family_facts, said)
+            return _finish(plan, population, out, run)
 
 
 # ---- before ------------------------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ class Decided(Protocol):
     province: str
 
     def candidates(self) -> Iterator[pa.Table]:
-        """Who may have a place: the columns of `places.CANDIDATES`."""
+        """Who may have a place: `engines.CANDIDATES`."""
 
     def write(self, target: Path, cutoffs: Mapping[str, Cutoff]) -> totals.Counted:
         """Write the decisions, candidates beyond the cut-off of their area waiting; returns what they come to."""
@@ -259,8 +259,8 @@ class Decided(Protocol):
 
 def _decide(
     plan: Plan, population: Population, out: Path, worker: Engine, family_facts: Path | None, said: Progress
-) -> dict[str, Any]:
-    """Write the decisions of every province that has none yet, and the ranks; returns the cut-offs of all areas."""
+) -> None:
+    """Write the decisions of every province that has none yet, with a note of each, and the ranks."""
     work = out / "work"
     areas = places.areas(plan, population, worker) if plan.places else {}
     left = [  # an earlier release finished a province without a note
@@ -280,32 +280,37 @@ def _decide(
     def decided() -> Iterator[Decided]:
         return _decided(plan, population, left, work, worker, family_facts, files)
 
-    def ranked(name: str, candidates: Iterable[pa.Table]) -> Mapping[str, Cutoff]:
-        return noted_cutoffs(places.rank(plan, areas[name], candidates, name, work, worker))
+    def ranked(name: str, candidates: Iterable[pa.Table]) -> dict[str, Any]:
+        return places.rank(plan, areas[name], candidates, name, work, worker)
 
     def of_the_nation() -> Iterator[pa.Table]:
         for each in decided():
             yield from each.candidates()
             said("decide", each.province)
 
-    cutoffs: Mapping[str, Cutoff] = {}
+    ended: dict[str, Any] = {}
     if places.NATION in areas:
-        cutoffs = ranked(places.NATION, of_the_nation())
+        known = work / "nation.json"
+        if not known.exists():
+            write_whole(known, canonical(ranked(places.NATION, of_the_nation())))
+        ended = json.loads(known.read_bytes())
     for each in decided():
         if each.province in areas:
-            cutoffs = ranked(each.province, each.candidates())
+            ended = ranked(each.province, each.candidates())
             said("decide", each.province)
         part = work / f"{each.province}.part"
-        write_whole(_note(work, each.province), json.dumps(each.write(part, cutoffs)).encode())
+        note = {"totals": each.write(part, noted_cutoffs(ended)), "cutoffs": ended}
+        write_whole(_note(work, each.province), canonical(note))
         part.replace(out / "decisions" / f"{each.province}.parquet")
         (work / f"{each.province}.parquet").unlink(missing_ok=True)
         said(stages[-1], each.province)
-    return places.gather(plan, population, out, worker) if plan.places else {}
+    if plan.places:
+        places.gather(plan, population, out, worker)
 
 
 def _note(work: Path, province: str) -> Path:
-    """What the decisions of a province come to."""
-    return work / f"totals-{province}.json"
+    """What the decisions of a province come to, and where the places of its areas ended."""
+    return work / f"noted-{province}.json"
 
 
 def _decided(
@@ -347,13 +352,10 @@ class _Units:
         assert self.plan.places is not None  # noqa: S101 - asked by the caller
         area = places.AREA[self.plan.places.by]
         query = f"SELECT unit_id, {area} AS area, score, persons FROM {self._rows()}"
-        with (
-            self.worker.connection.cursor()
-            .sql(f"{query} WHERE outcome = 'eligible'")
-            .to_arrow_reader() as rows
-        ):
+        cursor = self.worker.connection.cursor()  # a name of its own: it must outlive what reads from it
+        with cursor.sql(f"{query} WHERE outcome = 'eligible'").to_arrow_reader(engines.GROUP) as rows:
             for batch in rows:
-                yield pa.Table.from_batches([batch])
+                yield pa.Table.from_batches([engines.with_areas(batch)])
 
     def write(self, target: Path, cutoffs: Mapping[str, Cutoff]) -> totals.Counted:
         connection = self.worker.connection
@@ -407,7 +409,6 @@ def _finish(
     population: Population,
     out: Path,
     run: dict[str, Any],
-    cutoffs: Mapping[str, Any],
 ) -> Decisions:
     """Write the manifest last: a folder with a manifest is finished."""
     rulebook = plan.rulebook
@@ -418,15 +419,16 @@ def _finish(
     if plan.places is not None:
         files["ranks.parquet"] = out / "ranks.parquet"
     entries = {name: file_entry(path) for name, path in files.items()}
-    counted = {
+    notes = {
         province: json.loads(_note(out / "work", province).read_bytes()) for province in population.provinces
     }
+    counted = {province: note["totals"] for province, note in notes.items()}
     manifest = {key: value for key, value in run.items() if key != "engine"} | {
         "unit": rulebook.unit,
         "criteria": list(rulebook.criterion_ids),
         "components": [item.id for item in plan.items],
         "prices": [item.price for item in plan.items],
-        "cutoffs": dict(cutoffs),
+        "cutoffs": {area: ended for note in notes.values() for area, ended in note["cutoffs"].items()},
         "rows": {
             province: entries[f"decisions/{province}.parquet"].rows for province in population.provinces
         },

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,8 +52,15 @@ RANKS = """SELECT unit_id, area, score,
  CAST(ROW_NUMBER() OVER (PARTITION BY area ORDER BY score, unit_id) AS BIGINT) AS place,
  CAST(SUM(persons) OVER (PARTITION BY area ORDER BY score, unit_id ROWS UNBOUNDED PRECEDING) AS BIGINT) AS used
  FROM {candidates} c"""
-RANK_COLUMNS = ("unit_id", "area", "score", "place", "used")
-RANK_SCHEMA = pa.schema([(name, pa.string() if name == "area" else pa.int64()) for name in RANK_COLUMNS])
+
+
+def _of_units(*columns: str) -> pa.Schema:
+    area = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema([(name, area if name == "area" else pa.int64()) for name in columns])
+
+
+CANDIDATES = _of_units("unit_id", "area", "score", "persons")
+RANKED = _of_units("unit_id", "area", "score", "place", "used")
 
 
 class Engine(Protocol):
@@ -68,8 +77,8 @@ class Engine(Protocol):
         shown: SQL made of the columns `sql.columns(plan)`; without a quota those of finished decisions.
         """
 
-    def rank(self, candidates: Path, target: Path) -> None:
-        """Write RANK_COLUMNS for the candidates (unit_id, area, score, persons), by area and place."""
+    def ranked(self, candidates: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
+        """CANDIDATES of some areas as RANKED, by area and place."""
 
     def close(self) -> None:
         """Give back connections."""
@@ -126,6 +135,7 @@ def copy(
     target: Path,
     *,
     decisions: bool = False,
+    writer: Callable[[Path, pa.Schema], pq.ParquetWriter] | None = None,
 ) -> None:
     """Write the rows of queries, one after the other, to a Parquet file. `decisions`: as `decisions_writer` does.
 
@@ -134,12 +144,10 @@ def copy(
     texts = [queries] if isinstance(queries, str) else queries
     batches = _batches(connection, texts)
     schema = next(batches).schema
-    made = decisions_writer(target, schema) if decisions else parquet_writer(target, schema, NEAR)
-    with made as writer:
+    make = decisions_writer if decisions else writer or partial(parquet_writer, ascending=NEAR)
+    with make(target, schema) as file:
         for group in _groups(batches, schema):
-            writer.write_table(
-                pa.Table.from_arrays(group.columns, schema=writer.schema), row_group_size=GROUP
-            )
+            file.write_table(pa.Table.from_arrays(group.columns, schema=file.schema), row_group_size=GROUP)
 
 
 def decisions_writer(target: Path, schema: pa.Schema) -> pq.ParquetWriter:
@@ -267,6 +275,7 @@ class DuckDB:
     name = "duckdb"
 
     def __init__(self, work: Path) -> None:
+        self.work = work
         self.connection = connect(work)
 
     def decide(
@@ -287,31 +296,69 @@ class DuckDB:
         queries = [f"SELECT {', '.join(shown)} FROM ({text})" for text in texts]
         copy(self.connection, queries, target, decisions=plan.places is None)
 
-    def rank(self, candidates: Path, target: Path) -> None:
-        with parquet_writer(target, RANK_SCHEMA, NEAR) as writer:
-            for batch in _placed(self._in_order(candidates)):
-                writer.write_batch(batch)
-        pa.default_memory_pool().release_unused()  # what comes next needs it
-
-    def _in_order(self, candidates: Path) -> Iterator[pa.RecordBatch]:
+    def ranked(self, candidates: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
         """Sorted here where they fit in memory, else by the database, which spills."""
-        if pq.read_metadata(candidates).num_rows <= CANDIDATES_AT_ONCE:
-            keys = [(name, "ascending") for name in ("area", "score", "unit_id")]
-            yield from pq.read_table(candidates).sort_by(keys).to_batches(GROUP)
-            return
+        left, tables, rows = iter(candidates), [CANDIDATES.empty_table()], 0
+        while rows <= CANDIDATES_AT_ONCE and (table := next(left, None)) is not None:
+            tables.append(table)
+            rows += table.num_rows
+        if rows <= CANDIDATES_AT_ONCE:
+            yield from _placed(_in_order(pa.concat_tables(tables)))
+            if rows > 4 * GROUP:
+                pa.default_memory_pool().release_unused()  # what comes next needs it
+        else:
+            yield from through_files(self._sort, chain(tables, left), self.work)
+
+    def _sort(self, candidates: Path, target: Path) -> None:
         query = f"SELECT * FROM read_parquet({quoted(candidates)}) ORDER BY area, score, unit_id"
-        with self.connection.sql(query).to_arrow_reader(GROUP) as rows:
-            yield from rows
+        cursor = self.connection.cursor()
+        with cursor.sql(query).to_arrow_reader(GROUP) as rows, parquet_writer(target, RANKED, NEAR) as writer:
+            for batch in _placed(with_areas(batch) for batch in rows):
+                writer.write_batch(batch)
 
     def close(self) -> None:
         self.connection.close()
 
 
-def runs(areas: pa.Array) -> tuple[list[str], npt.NDArray[np.int64]]:
+def through_files(
+    rank: Callable[[Path, Path], None], candidates: Iterable[pa.Table], work: Path
+) -> Iterator[pa.RecordBatch]:
+    """What is ranked by reading CANDIDATES from a file and writing RANKED to another."""
+    file, target = work / "candidates.parquet", work / "ranked.parquet"
+    with pq.ParquetWriter(file, CANDIDATES, compression="none", use_dictionary=["area"]) as writer:
+        for table in candidates:
+            writer.write_table(table)
+    rank(file, target)
+    file.unlink()
+    with pq.ParquetFile(target, read_dictionary=["area"]) as ranked:
+        yield from ranked.iter_batches(GROUP)
+    target.unlink()
+
+
+def with_areas(candidates: pa.RecordBatch) -> pa.RecordBatch:
+    """CANDIDATES, of rows in which each area stands as a text."""
+    unit, area, score, persons = candidates.columns
+    return pa.record_batch([unit, area.dictionary_encode(), score, persons], schema=CANDIDATES)
+
+
+def runs(areas: pa.DictionaryArray) -> tuple[list[str], npt.NDArray[np.int64]]:
     """Neighbours of the same area: the area of each run and where it begins."""
-    codes = areas.dictionary_encode()
-    begins = np.flatnonzero(np.diff(codes.indices.to_numpy(), prepend=-1))
-    return codes.take(pa.array(begins)).cast(pa.string()).to_pylist(), begins
+    codes, names = areas.indices.to_numpy(), areas.dictionary.to_pylist()
+    begins = np.flatnonzero(np.diff(codes, prepend=-1))
+    return [names[code] for code in codes[begins]], begins
+
+
+def _in_order(candidates: pa.Table) -> Iterator[pa.RecordBatch]:
+    """CANDIDATES by area, score and unit. Arrow's own sorting takes longer, and long to import."""
+    unit, score, persons = (candidates[name].to_numpy() for name in ("unit_id", "score", "persons"))
+    areas = candidates.unify_dictionaries()["area"].combine_chunks()
+    names, codes = np.unique(np.array(areas.dictionary.to_pylist(), str), return_inverse=True)
+    area = codes[areas.indices.to_numpy()].astype(np.int32)
+    order, shown = np.lexsort((unit, score, area.astype(np.int16))), pa.array(names.tolist(), pa.string())
+    for first in range(0, len(order), GROUP):
+        rows = order[first : first + GROUP]
+        own = pa.DictionaryArray.from_arrays(area[rows], shown)
+        yield pa.record_batch([unit[rows], own, score[rows], persons[rows]], schema=CANDIDATES)
 
 
 def _placed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -329,10 +376,10 @@ def _placed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             used[: sizes[0]] += used_before
         last, place_before, used_before = areas[-1], place[-1], used[-1]
         columns = [batch["unit_id"], batch["area"], batch["score"], pa.array(place), pa.array(used)]
-        yield pa.RecordBatch.from_arrays(columns, schema=RANK_SCHEMA)
+        yield pa.RecordBatch.from_arrays(columns, schema=RANKED)
 
 
-class _Rows:
+class _Rows(ABC):
     """An engine whose rows come to Python: they are written in the order of the population."""
 
     def __init__(self, work: Path) -> None:
@@ -373,10 +420,17 @@ class _Rows:
         query = f"SELECT {', '.join(shown)} FROM {{rows}} ORDER BY {sql.order(plan)}"
         self.write(rows, schema, query, target, decisions=plan.places is None)
 
+    def ranked(self, candidates: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
+        return through_files(self.rank, candidates, self.work)
+
+    @abstractmethod
+    def rank(self, candidates: Path, target: Path) -> None:
+        """Write RANKED of a file of CANDIDATES, by area and place."""
+
     def write_ranks(self, rows: Iterable[tuple[Any, ...]], target: Path) -> None:
         self.write(
             rows,
-            dict(zip(RANK_SCHEMA.names, RANK_SCHEMA.types, strict=True)),
+            dict(zip(RANKED.names, RANKED.types, strict=True)),
             "SELECT * FROM {rows} ORDER BY area, place",
             target,
         )

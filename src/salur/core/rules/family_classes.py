@@ -35,7 +35,7 @@ from salur.core.rules.evaluate import ELIGIBLE, OUTCOMES, WAITING, Cutoff
 from salur.core.rules.plan import Plan
 from salur.core.rules.rows import quoted
 
-FORMAT = 1  # it changes when the same text would be kept otherwise
+FORMAT = 2  # it changes when the same text would be kept otherwise
 MOST = 2_000_000  # classes of a province: more do not fit in memory
 Numbers = npt.NDArray[np.intp]
 
@@ -107,7 +107,9 @@ def _columns(plan: Plan, source: sql.Source) -> dict[str, str]:
 
 def _rows(plan: Plan, source: sql.Source) -> str:
     """SQL: each family with all that the rulebook reads of it."""
-    score = "" if plan.places is None else f", {sql.fresh(plan, source)[plan.places.rank.name]} AS _score"
+    score = ""
+    if plan.places is not None:
+        score = f", CAST(COALESCE({sql.fresh(plan, source)[plan.places.rank.name]}, 0) AS BIGINT) AS _score"
     shown = ", ".join(f"{value} AS {name}" for name, value in _columns(plan, source).items())
     return f"SELECT f.family_id, f.region, {shown}{score} FROM {source.families} f"
 
@@ -170,10 +172,23 @@ def _make(
             for first, last in engines.ranges(connection, population, province)
         ],
         part,
+        writer=_families_writer,
     )
     known.replace(files.classes)
     part.replace(files.families)
     write_note(files)
+
+
+def _families_writer(target: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of what is read in every run: as quickly as can be, with some more bytes."""
+    return pq.ParquetWriter(
+        target,
+        pa.schema([field.with_nullable(False) for field in schema]),
+        compression="none",
+        use_dictionary=["region"],
+        column_encoding={name: "DELTA_BINARY_PACKED" for name in schema.names if name in engines.NEAR},
+        store_schema=False,
+    )
 
 
 def write_note(files: Files) -> None:
@@ -200,9 +215,14 @@ def decided(
     cursor = connection.cursor()  # a name of its own: it must outlive what reads from it
     with cursor.sql(query).to_arrow_reader(engines.GROUP) as reader:
         waiting, left = _waiting(reader.schema), _waiting(reader.schema).slice(1)
+        rooms = {name: np.empty(engines.GROUP, np.int64) for name in ("narrow", *reader.schema.names)}
         for each in files:
             rows, have = pq.read_metadata(each.classes).num_rows, 0
-            columns = {name: _Column(waiting[name]) for name in reader.schema.names if name != "class"}
+            columns = {
+                name: _Column(waiting[name], rooms["narrow"], rooms[name])
+                for name in reader.schema.names
+                if name != "class"
+            }
             while have < rows:
                 batch = left if left.num_rows else reader.read_next_batch()
                 batch, left = batch.slice(0, rows - have), batch.slice(rows - have)
@@ -236,58 +256,49 @@ class Province:
         self.columns = {name: column for name, column in columns.items() if name != "persons"}
         self.persons = columns["persons"].values if plan.places else None
         self.eligible = columns["outcome"].values == OUTCOMES.index(ELIGIBLE)
+        self.groups: list[_Candidates] = []
 
     def candidates(self) -> Iterator[pa.Table]:
-        """unit_id, area, score, persons of who may have a place."""
+        """`engines.CANDIDATES`, and what `write` must know of them noted."""
         assert self.plan.places is not None  # noqa: S101 - asked by the caller
         assert self.persons is not None  # noqa: S101
+        self.groups = []
         for rows in self._rows("family_id", "region", "class", "_score"):
-            classes = rows["class"].to_numpy()
-            found = np.flatnonzero(self.eligible[classes])
-            regions = rows["region"].combine_chunks()
+            classes = rows["class"].to_numpy().astype(np.intp)
+            found, regions = np.flatnonzero(self.eligible[classes]), _whole(rows["region"])
             areas = [self.plan.places.area(region) for region in regions.dictionary.to_pylist()]
-            columns = {
-                "unit_id": rows["family_id"].take(found),
-                "area": pa.array(areas, pa.string()).take(regions.indices.take(found)),
-                "score": rows["_score"].take(found),
-                "persons": pa.array(self.persons[classes[found]], pa.int64()),
-            }
-            yield pa.table(columns)
+            area, score = regions.indices.to_numpy()[found], rows["_score"].to_numpy()[found]
+            self.groups.append(
+                _Candidates(found.astype(np.int32), areas, area.astype(np.int16), _narrow(score))
+            )
+            columns = [
+                rows["family_id"].to_numpy()[found],
+                pa.DictionaryArray.from_arrays(area, pa.array(areas, pa.string())),
+                score,
+                self.persons[classes[found]].astype(np.int64),
+            ]
+            yield pa.table(columns, schema=engines.CANDIDATES)
 
     def write(self, target: Path, cutoffs: Mapping[str, Cutoff]) -> totals.Counted:
         """Write the decisions; returns what they come to."""
+        if cutoffs and not self.groups:
+            for _ in self.candidates():  # they were ranked before
+                pass
         units = np.zeros(len(self.eligible), np.int64)
         shown = [(name, column.type) for name, column in self.columns.items()]
         schema = pa.schema([*((name, pa.int64()) for name in engines.IDS), *shown])
         with engines.decisions_writer(target, schema) as writer:
-            for rows in self._rows("family_id", "class", *(("region", "_score") if cutoffs else ())):
+            for group, rows in enumerate(self._rows("family_id", "class")):
                 classes = rows["class"].to_numpy().astype(np.intp)
                 if cutoffs:
-                    classes = self._with_waiting(rows, classes, cutoffs)
+                    late = self.groups[group].late(rows["family_id"].to_numpy(), cutoffs)
+                    classes[late] = len(self.eligible) - 1  # the class of who waits
                 units += np.bincount(classes, minlength=len(units))
                 arrays = [rows["family_id"]] * 2 + [column.of(classes) for column in self.columns.values()]
                 writer.write_table(pa.Table.from_arrays(arrays, schema=writer.schema))
         return totals.counted(
             self.plan, units, {name: column.values for name, column in self.columns.items()}
         )
-
-    def _with_waiting(self, rows: pa.Table, classes: Numbers, cutoffs: Mapping[str, Cutoff]) -> Numbers:
-        """The classes of families, where a candidate beyond the cut-off of its area has that of who waits."""
-        assert self.plan.places is not None  # noqa: S101 - asked by the caller
-        found = np.flatnonzero(self.eligible[classes])
-        regions = rows["region"].combine_chunks()
-        last = [cutoffs[self.plan.places.area(region)] for region in regions.dictionary.to_pylist()]
-        area = regions.indices.to_numpy()[found]
-        closed = np.array([cutoff.closed for cutoff in last])[area]
-        last_score, last_unit = (
-            np.array([INTEGER_MOST + 1 if value is None else value for value in values])[area]
-            for values in ([cutoff.score for cutoff in last], [cutoff.unit_id for cutoff in last])
-        )
-        score = rows["_score"].take(found).to_numpy()
-        unit = rows["family_id"].to_numpy()[found]
-        late = closed | (score > last_score) | ((score == last_score) & (unit > last_unit))
-        classes[found[late]] = len(self.eligible) - 1
-        return classes
 
     def _rows(self, *columns: str) -> Iterator[pa.Table]:
         """The families, a group of rows at a time."""
@@ -296,21 +307,54 @@ class Province:
                 yield file.read_row_group(group, columns, use_threads=False)
 
 
+@dataclass(frozen=True)
+class _Candidates:
+    """Those of a group of rows."""
+
+    found: npt.NDArray[np.int32]  # where in the group each stands
+    areas: Sequence[str]
+    area: npt.NDArray[np.int16]  # of each, its place in `areas`
+    score: npt.NDArray[Any]
+
+    def late(self, units: npt.NDArray[np.int64], cutoffs: Mapping[str, Cutoff]) -> npt.NDArray[np.int32]:
+        """Where those beyond the cut-off of their area stand, in a group of these units."""
+        last = [cutoffs[area] for area in self.areas]
+        closed = np.array([cutoff.closed for cutoff in last])[self.area]
+        last_score, last_unit = (
+            np.array([INTEGER_MOST + 1 if value is None else value for value in values])[self.area]
+            for values in ([cutoff.score for cutoff in last], [cutoff.unit_id for cutoff in last])
+        )
+        tied = (self.score == last_score) & (units[self.found] > last_unit)
+        late: npt.NDArray[np.bool_] = closed | (self.score > last_score) | tied
+        return self.found[late]
+
+
+def _narrow(numbers: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """The same in as few bytes as they need."""
+    bounds = int(numbers.min(initial=0)), int(numbers.max(initial=0))
+    return numbers.astype(np.result_type(*map(np.min_scalar_type, bounds)))
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column of a group of rows: nothing is copied where it is in one piece."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 class _Column:
     """A column of the classes, given to families in the same memory again and again.
 
     Its values are kept in as few bytes as they need, so that they stay near the processor.
     """
 
-    def __init__(self, like: pa.Array) -> None:
-        self.type = like.type
+    def __init__(self, like: pa.Array, *rooms: npt.NDArray[np.int64]) -> None:
+        self.type, self.rooms = like.type, rooms
         self.dictionary = like.dictionary if pa.types.is_dictionary(like.type) else None
         self._parts: list[npt.NDArray[Any]] = []
 
     def add(self, values: pa.Array) -> None:
         """The values of more classes, none below 0."""
         known = (values if self.dictionary is None else values.indices).to_numpy()
-        self._parts.append(known.astype(np.min_scalar_type(int(known.max(initial=0)))))
+        self._parts.append(_narrow(known))
 
     @cached_property
     def values(self) -> npt.NDArray[Any]:
@@ -318,14 +362,13 @@ class _Column:
         values, self._parts = np.concatenate(self._parts), []
         return values
 
-    @cached_property
-    def _rooms(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        wide = self.type if self.dictionary is None else self.type.index_type
-        return np.empty(engines.GROUP, self.values.dtype), np.empty(engines.GROUP, wide.to_pandas_dtype())
-
     def of(self, classes: Numbers) -> pa.Array:
         """The values of families, until the next are asked for."""
-        narrow, found = (room[: len(classes)] for room in self._rooms)
+        wide = self.type if self.dictionary is None else self.type.index_type
+        narrow, found = (
+            room.view(type_)[: len(classes)]
+            for room, type_ in zip(self.rooms, (self.values.dtype, wide.to_pandas_dtype()), strict=True)
+        )
         np.take(self.values, classes, out=narrow, mode="clip")  # the quickest: every class is there
         found[:] = narrow
         array = pa.array(found)

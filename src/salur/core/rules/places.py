@@ -3,12 +3,10 @@
 An area lies in one province, or is the nation. What is ranked together is kept in the folder `work`:
 
     ranked-<name>.parquet   unit_id, area, score, place, and how many places are used with it; by area and place
-    cutoffs-<name>.json     written last: where the places of each area ended, as it stands in the manifest
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +14,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from salur.core.faults import InputError
-from salur.core.population.layout import Population, canonical, write_whole
-from salur.core.rules.engines import Engine, copy, runs
+from salur.core.population.layout import Population, parquet_writer
+from salur.core.rules.engines import NEAR, RANKED, Engine, copy, runs
 from salur.core.rules.evaluate import Cutoff
 from salur.core.rules.plan import Plan
 from salur.core.rules.rows import quoted
 
-CANDIDATES = pa.schema(
-    [("unit_id", pa.int64()), ("area", pa.string()), ("score", pa.int64()), ("persons", pa.int64())]
-)
 NATION = "nation"
 AREA = {NATION: "''", "province": "substr(region, 1, 2)", "regency": "region"}  # the SQL of a unit's area
 
@@ -42,11 +36,13 @@ def areas(plan: Plan, population: Population, worker: Engine) -> dict[str, list[
     """The areas with units, by what they are ranked in. Raises InputError if the quota says nothing of some."""
     assert plan.places is not None  # noqa: S101 - asked by the caller
     of = population.persons if plan.rulebook.unit == "person" else population.families
-    found: dict[str, set[str]] = {name: set() for name in names(plan, population).values()}
-    for province, name in names(plan, population).items():
-        rows = f"read_parquet({quoted(of(province))})"
-        for (region,) in worker.connection.execute(f"SELECT DISTINCT region FROM {rows}").fetchall():
-            found[name].add(plan.places.area(region))
+    of_name = names(plan, population)
+    found: dict[str, set[str]] = {name: set() for name in of_name.values()}
+    files = ", ".join(quoted(of(province)) for province in of_name)
+    for (region,) in worker.connection.execute(
+        f"SELECT DISTINCT region FROM read_parquet([{files}])"
+    ).fetchall():
+        found[of_name[region[:2]]].add(plan.places.area(region))
     missing = sorted(area for each in found.values() for area in each if plan.places.of(area) is None)
     if missing:
         raise InputError.at(plan.rulebook.path, "The quota says no places for {areas}.",
@@ -60,24 +56,14 @@ def rank(
 ) -> dict[str, Any]:
     """Rank the candidates (CANDIDATES) of some areas; returns where the places of each ended."""
     assert plan.places is not None  # noqa: S101 - asked by the caller
-    known = work / f"cutoffs-{name}.json"
-    if known.exists():
-        return json.loads(known.read_bytes())  # type: ignore[no-any-return]
-    file, ranked = work / "candidates.parquet", work / f"ranked-{name}.parquet"
-    with pq.ParquetWriter(file, CANDIDATES, compression="none", use_dictionary=["area"]) as writer:
-        for table in candidates:
-            writer.write_table(table)
-    worker.rank(file, ranked)
-    file.unlink()
     ended = {area: _End(plan.places.of(area) or 0) for area in areas}
-    with pq.ParquetFile(ranked) as reader:
-        for batch in reader.iter_batches():
+    with parquet_writer(work / f"ranked-{name}.parquet", RANKED, NEAR) as writer:
+        for batch in worker.ranked(candidates):
             names, begins = runs(batch["area"])
             for area, first, last in zip(names, begins, [*begins[1:], batch.num_rows], strict=True):
                 ended[area].add(batch.slice(first, last - first))
-    cutoffs = {area: end.noted() for area, end in ended.items()}
-    write_whole(known, canonical(cutoffs))
-    return cutoffs
+            writer.write_batch(batch)
+    return {area: end.noted() for area, end in ended.items()}
 
 
 @dataclass
@@ -108,20 +94,16 @@ class _End:
         }  # fmt: skip
 
 
-def gather(plan: Plan, population: Population, out: Path, worker: Engine) -> dict[str, Any]:
-    """Write ranks.parquet from all that was ranked; returns the cut-offs of all areas."""
+def gather(plan: Plan, population: Population, out: Path, worker: Engine) -> None:
+    """Write ranks.parquet from all that was ranked."""
     work, ranks = out / "work", out / "ranks.parquet"
-    ranked = list(dict.fromkeys(names(plan, population).values()))
     if not ranks.exists():
-        shown = 'SELECT unit_id, area, score, place AS "rank" FROM'  # each file stands by area and place
         part = work / "ranks.part"
-        files = [work / f"ranked-{name}.parquet" for name in ranked]
-        copy(worker.connection, [f"{shown} read_parquet({quoted(file)})" for file in files], part)
+        ranked = dict.fromkeys(names(plan, population).values())
+        files = ", ".join(quoted(work / f"ranked-{name}.parquet") for name in ranked)
+        query = f'SELECT unit_id, area, score, place AS "rank" FROM read_parquet([{files}])'
+        copy(worker.connection, query, part)  # each file stands by area and place
         part.replace(ranks)
-    ended: dict[str, Any] = {}
-    for name in ranked:
-        ended |= json.loads((work / f"cutoffs-{name}.json").read_bytes())
-    return ended
 
 
 def late(plan: Plan, province: str, cutoffs: Mapping[str, Cutoff]) -> str:

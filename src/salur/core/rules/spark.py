@@ -15,18 +15,19 @@ import shutil
 import signal
 import subprocess
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread, current_thread, main_thread
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from salur.core.faults import Fault, InputError
 from salur.core.population.layout import Population
 from salur.core.rules import sql
-from salur.core.rules.engines import RANKS, connect, copy, source
+from salur.core.rules.engines import RANKS, connect, copy, source, through_files
 from salur.core.rules.plan import Plan
 from salur.core.rules.rows import quoted
 
@@ -82,7 +83,10 @@ class Spark:
         order = f"SELECT {', '.join(shown)} FROM {{rows}} ORDER BY {sql.order(plan)}"
         self.write(text, files, order, _rows(units), target, decisions=plan.places is None)
 
-    def rank(self, candidates: Path, target: Path) -> None:
+    def ranked(self, candidates: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
+        return through_files(self._rank, candidates, self.scratch)
+
+    def _rank(self, candidates: Path, target: Path) -> None:
         text = RANKS.format(candidates="candidates")
         order = "SELECT * FROM {rows} ORDER BY area, place"
         self.write(text, {"candidates": candidates}, order, _rows(candidates), target)

@@ -31,28 +31,24 @@ def counted(plan: Plan, units: npt.NDArray[np.int64], columns: Columns) -> Count
     The outcome is given as its place in OUTCOMES.
     """
 
-    def total(rows: npt.NDArray[np.bool_], name: str) -> int:
-        value, times = (
-            columns[name][rows].astype(np.int64),
-            units[rows],
-        )  # with unsigned ones numpy takes floats
+    def total(rows: npt.NDArray[np.intp], name: str) -> int:
+        value, times = columns[name][rows].astype(np.int64), units[rows]  # unsigned ones become floats
         if int(value.max(initial=0)) * int(times.sum()) >= 1 << 63:  # beyond a machine's integer
             value = value.astype(object)
         return int(value @ times)
 
-    of = {outcome: columns["outcome"] == code for code, outcome in enumerate(OUTCOMES)}
-    looked_at = units * ~of[NOT_FOUND]
+    of = {outcome: np.flatnonzero(columns["outcome"] == code) for code, outcome in enumerate(OUTCOMES)}
+    looked_at = units.copy()
+    looked_at[of[NOT_FOUND]] = 0
+    masks = {name: columns[name].astype(np.int64) for name in MASKS}
     return {
         **{
             outcome: [int(units[rows].sum()), *(total(rows, name) for name in MONEY)]
             for outcome, rows in of.items()
         },
         **{
-            mask: [
-                int(looked_at[columns[mask].astype(np.int64) >> bit & 1 != 0].sum())
-                for bit in range(len(plan.rulebook.criterion_ids))
-            ]
-            for mask in MASKS
+            name: [int((mask >> bit & 1) @ looked_at) for bit in range(len(plan.rulebook.criterion_ids))]
+            for name, mask in masks.items()
         },
         "components": [total(of[ELIGIBLE], count_column(item.id)) for item in plan.items],
     }
