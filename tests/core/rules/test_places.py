@@ -17,7 +17,7 @@ from tests.core.rules.soak import PROFILE, examples
 
 from salur.core.rules import engines
 from salur.core.rules.evaluate import Cutoff
-from salur.core.rules.family_classes import _Candidates
+from salur.core.rules.family_classes import _Candidates, _narrow
 
 REGENCIES = ["35.10", "35.09", "35.73", "11.01"]
 Row = tuple[int, str, int, int]  # unit_id, area, score, persons
@@ -100,6 +100,13 @@ def test_those_wait_who_come_after_the_last_who_was_served(drawn: list[list[Row]
             between.astype(np.int32),
             REGENCIES,
             np.array([REGENCIES.index(each) for each in area], np.int16),
-            np.array(score, np.int64),
+            _narrow(np.array(score, np.int64)),
         )
         assert set(units[own.late(units, cutoffs)]) == late & set(unit)
+
+
+@given(st.lists(st.integers(-(2**53), 2**53) | st.integers(-200, 200), max_size=5))
+def test_numbers_are_narrowed_and_stay_the_same(numbers: list[int]) -> None:
+    narrow = _narrow(np.array(numbers, np.int64))
+    assert narrow.dtype.kind in "iu"
+    assert narrow.tolist() == numbers

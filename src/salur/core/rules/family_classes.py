@@ -330,9 +330,10 @@ class _Candidates:
 
 
 def _narrow(numbers: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    """The same in as few bytes as they need."""
+    """The same whole numbers in as few bytes as they need."""
     bounds = int(numbers.min(initial=0)), int(numbers.max(initial=0))
-    return numbers.astype(np.result_type(*map(np.min_scalar_type, bounds)))
+    kind = np.result_type(*map(np.min_scalar_type, bounds))
+    return numbers.astype(kind if kind.kind != "f" else np.int64)  # a float holds no large number exactly
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
