@@ -107,6 +107,22 @@ def sums(plan: Plan, source: Source, dialect: Dialect = DUCKDB) -> tuple[str, tu
     return (writer.sums(), tuple(writer.words())) if writer.needs_sums else None
 
 
+def touched(old: Plan, new: Plan, source: Source) -> str | None:
+    """The families whose sums may differ between two plans: for DuckDB, a SELECT of the ids of those with a member who
+    passes another test. None: the plans differ in more than tests, or in none.
+
+    Sums are made of what each member passes and of nothing else: where all of that is the same, they are.
+    """
+    one, other = (_Writer(plan, source, DUCKDB) for plan in (old, new))
+    if (one.asked(), one.made_of_tests()) != (other.asked(), other.made_of_tests()):
+        return None
+    pairs = [
+        (a, b) for a, b in zip(one.tests, other.tests, strict=False) if a != b
+    ]  # no sum is made of the rest
+    differs = " OR ".join(f"{one.sql(a)} IS DISTINCT FROM {other.sql(b)}" for a, b in pairs)
+    return f"SELECT DISTINCT family_id FROM {one.asked()} WHERE {differs}" if pairs else None
+
+
 def fresh(
     plan: Plan, source: Source, dialect: Dialect = DUCKDB, *, personal: bool = False, table: str = "f"
 ) -> dict[str, str]:
@@ -279,13 +295,21 @@ class _Writer:
 
     def members(self) -> str:
         """What each member passes: a column a test."""
-        family_facts = {fact.name for tree in self.tests for fact in nodes.facts(tree) if not fact.personal}
         tests = ", ".join(f"{self.sql(tree)} AS {name}" for tree, name in self.tests.items())
+        return f"SELECT family_id{', ' if tests else ''}{tests} FROM {self.asked()}"
+
+    def made_of_tests(self) -> str:
+        """How sums are made of what members pass."""
+        return self.sums().replace(self.members(), "members")
+
+    def asked(self) -> str:
+        """The members, with all that a test asks."""
+        family_facts = {fact.name for tree in self.tests for fact in nodes.facts(tree) if not fact.personal}
         rows = f"({self.person()}) p"
         if family_facts:
             own = ", ".join(f"f.f_{name}" for name in sorted(family_facts))
-            rows = f"(SELECT p.*, {own} FROM {rows} JOIN ({self.family()}) f ON f.family_id = p.family_id) p"
-        return f"SELECT family_id{', ' if tests else ''}{tests} FROM {rows}"
+            return f"(SELECT p.*, {own} FROM {rows} JOIN ({self.family()}) f ON f.family_id = p.family_id) p"
+        return rows
 
     def chosen(self) -> str:
         """What each member takes, for certain (sure0 …) and at most (possible0 …): 1 in the field of a component."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import copy
+import random
 import tempfile
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from tests.core.rules.rulebooks_random import (
@@ -21,10 +27,13 @@ from tests.core.rules.simulating import judge, naive
 
 from salur.core import toml as salur_toml
 from salur.core.population import catalogue as catalogues
+from salur.core.population.layout import Population
+from salur.core.rules import engines, family_facts, nodes, sql
 from salur.core.rules.cases import from_json
-from salur.core.rules.plan import plan
+from salur.core.rules.nodes import Node
+from salur.core.rules.plan import Plan, plan
 from salur.core.rules.rulebook import parse
-from salur.core.rules.simulate import Options, count
+from salur.core.rules.simulate import Options, classes, count
 from salur.core.rules.simulate import published as publishing
 
 
@@ -55,25 +64,35 @@ def pairs(draw: st.DrawFn) -> tuple[Setting, Json | None]:
     return setting, before
 
 
+def opened(folder: Path, setting: Setting, *books: Json | None) -> tuple[Population, list[Plan | None]]:
+    catalogue = catalogues.parse(salur_toml.parse(toml(setting.catalogue).encode(), Path("facts.toml")))
+    population = write_population(folder / "people", catalogue, setting)
+    parsed = (
+        book and parse(salur_toml.parse(toml(book).encode(), Path("random.toml")), catalogue)
+        for book in books
+    )
+    return population, [book and plan(book, setting.on) for book in parsed]
+
+
+@contextmanager
+def however_many_differ():
+    """Sums are taken from those of the first rulebook also where most families of a few differ."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(family_facts, "SHARE", 1)
+        yield
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     drawn=pairs(), by_class=st.booleans(), regencies=st.sampled_from([None, None, ["35.10"], ["11", "35.09"]])
 )
 def test_random_pairs_are_what_a_plain_loop_counts(drawn, by_class, regencies):
     setting, before = drawn
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, however_many_differ():
         folder = Path(name)
-        catalogue = catalogues.parse(salur_toml.parse(toml(setting.catalogue).encode(), Path("facts.toml")))
-        population = write_population(folder / "people", catalogue, setting)
-        new, old = (
-            None
-            if book is None
-            else plan(
-                parse(salur_toml.parse(toml(book).encode(), Path("random.toml")), catalogue), setting.on
-            )
-            for book in (setting.rulebook, before)
-        )
+        population, (new, old) = opened(folder, setting, setting.rulebook, before)
         assert new is not None
+        catalogue = new.rulebook.catalogue
         cases = [
             from_json(case, catalogue)
             for case in sorted(setting.cases, key=lambda case: (case["region"], case["family_id"]))
@@ -92,3 +111,55 @@ def test_random_pairs_are_what_a_plain_loop_counts(drawn, by_class, regencies):
         assert judge.untrue(publishing.published(cells, new, old, population), told) == []
         kinds = {move.kind for move, _, _ in cells.moves}
         event(f"kinds: {len(kinds)}")
+
+
+def disturbed(ready: Plan, rng: random.Random) -> Plan:
+    """The plan with other tests: some constants, comparisons and words between them are others."""
+
+    def change(node: Node) -> Node:
+        if rng.random() < 0.7:
+            return node
+        match node:
+            case nodes.Compare("<=" | ">=" | "<" | ">" as op, left, right):
+                return nodes.Compare({"<=": "<", ">=": ">", "<": "<=", ">": ">="}[op], left, right)
+            case nodes.Compare(op, left, right):
+                return nodes.Compare(nodes.OPPOSITE[op], left, right)
+            case nodes.Literal(date() as day):
+                return nodes.Literal(nodes.shift_years(day, rng.choice([-1, 1])))
+            case nodes.And(parts):
+                return nodes.Or(parts)
+            case nodes.Or(parts):
+                return nodes.And(parts)
+        return node
+
+    return replace(
+        ready,
+        criteria=tuple(nodes.rebuild(tree, change) for tree in ready.criteria),
+        items=tuple(
+            replace(item, tree=item.tree and nodes.rebuild(item.tree, change)) for item in ready.items
+        ),
+    )
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(setting=settings_drawn(), seed=st.integers(0, 2**32))
+def test_sums_taken_from_another_rulebook_are_those_of_all_members(setting, seed):
+    """Byte by byte, for rulebooks and halves of them; those that differ in more than tests are summed whole."""
+    with tempfile.TemporaryDirectory() as name, however_many_differ(), closing(duckdb.connect()) as engine:
+        folder = Path(name)
+        population, (old,) = opened(folder, setting, setting.rulebook)
+        assert old is not None
+        new = disturbed(old, random.Random(seed))
+        pairs_ = [(new, old), *zip(classes.halves(new), classes.halves(old), strict=True)]
+        for number, (part, near) in enumerate(pairs_):
+            touched = sql.touched(near, part, engines.source(population, "families", "persons"))
+            event(f"sums are taken: {touched is not None}")
+            for province in population.provinces:
+                first = family_facts.prepare(old, population, province, folder / "first", engine)
+                made = [
+                    family_facts.prepare(
+                        part, population, province, folder / f"{number} {known is None}", engine, known
+                    )
+                    for known in (None, first and (near, first))
+                ]
+                assert len({path and path.read_bytes() for path in made}) == 1

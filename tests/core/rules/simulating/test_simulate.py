@@ -15,7 +15,7 @@ from tests.core.rules.simulating import judge, naive
 from salur.core import rules, toml
 from salur.core.population.commands import read_regencies
 from salur.core.population.generate import Generator, generate
-from salur.core.rules import rulebook
+from salur.core.rules import family_facts, rulebook
 from salur.core.rules.rows import cases
 from salur.core.rules.simulate import Options, count, simulate
 from salur.core.rules.simulate.attributes import BREAKDOWNS
@@ -66,6 +66,8 @@ def without(table: str, name: str) -> tuple[str, str]:
 SMALL_CHILD = (r"(early_childhood_most\]\nvalues = \[ \{ from = 2022-01-10, value = )2", r"\g<1>1")
 PLACES = '[parameters.seats]\nvalues = [ {{ from = 2020-01-01, value = {n}, basis = "desil-2025" }} ]\n\n[[criteria]]'
 QUOTA = '\n[quota]\nby = "{by}"\nplaces = "seats"\ncounts = "{counts}"\nrank = "welfare_score"\n'
+SCHOOL_TO_18 = (r"(school_age_most\]\nvalues = \[ \{ from = 2022-01-10, value = )21", r"\g<1>18")
+WORK_FROM_40 = (r"(working_age_least\]\nvalues = \[ \{ from = 2003-03-25, value = )15", r"\g<1>40")
 URBAN = """[[criteria]]
 id      = "in_the_countryside"
 require = "not urban or count(years(birth_date) < 6) >= 2"
@@ -95,6 +97,9 @@ PAIRS = {
         text("pkh", ("value = 750000", "value = 800000"), ("value = 225000", "value = 200000")),
         SHIPPED,
     ),
+    "an age": (text("pkh", SCHOOL_TO_18), SHIPPED),
+    "an age of work": (text("pkh", WORK_FROM_40), SHIPPED),
+    "both ages": (text("pkh", SCHOOL_TO_18, WORK_FROM_40), SHIPPED),
     "criteria": (OTHER_CRITERIA, SHIPPED),
     "criteria, back": (SHIPPED, OTHER_CRITERIA),
     "components": (text("pkh", without("components", "elderly"), SMALL_CHILD), SHIPPED),
@@ -261,6 +266,35 @@ def test_persons_are_read_only_for_the_half_that_is_changed(world, tmp_path, nam
     sets = (tmp_path / "facts" / "members").glob("*/*")
     made = sorted(sorted(pq.read_schema(one / "35.parquet").names) for one in sets)
     assert made == sorted([WHOLE, *more])
+
+
+def noting(patch, name):
+    """What a function of family facts returns, call by call."""
+    returned, original = [], getattr(family_facts, name)
+
+    def noted(*arguments):
+        returned.append(original(*arguments))
+        return returned[-1]
+
+    patch.setattr(family_facts, name, noted)
+    return returned
+
+
+def test_only_families_of_which_a_changed_test_says_something_else_are_summed_again(
+    world, tmp_path, monkeypatch
+):
+    new, old = (world.plan(book) for book in PAIRS["an age"])
+    summed, touched = noting(monkeypatch, "_sum"), noting(monkeypatch, "_touched")
+    count(new, old, world.population, tmp_path / "work",
+          Options(facts=tmp_path / "facts", checked=world.folder / "checked"))  # fmt: skip
+    assert len(summed) == len(touched) == len(world.population.provinces)  # all of the old rulebook
+    between = {
+        case.family_id
+        for case in world.cases
+        for member in case.members
+        if (born := member.facts.get("birth_date")) and date(2004, 9, 30) < born <= date(2007, 9, 30)
+    }
+    assert 0 < sum(rows.num_rows for rows in touched) <= len(between) < 20_000 // family_facts.SHARE
 
 
 def test_a_folder_of_another_simulation_is_refused_and_a_damaged_cache_is_made_again(world, tmp_path):

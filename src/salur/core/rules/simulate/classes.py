@@ -5,7 +5,7 @@ families fall into some hundred thousand classes, a province of seventeen millio
 
 What is summed over members is taken from the family facts that a decision made. Where the new rulebook asks something
 else of members, only that half of it is summed anew, what its criteria ask or what its components ask, and kept for
-the next time.
+the next time; families of whose members both rulebooks say the same keep their sums.
 """
 
 from __future__ import annotations
@@ -32,11 +32,15 @@ _FIXED = ("found", "members_known")
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over the members of each family: of which plan, in which folder, and how their columns begin in `known`."""
+    """Sums over the members of each family: of which plan, in which folder, and how their columns begin in `known`.
+
+    near: the same of the first rulebook, from which few families may differ.
+    """
 
     plan: Plan
     folder: Path
     prefix: str
+    near: Plan | None
 
 
 @dataclass(frozen=True)
@@ -68,14 +72,14 @@ class Classes:
         first, *others = plans
         self.inputs = [Input(first, dict.fromkeys(self._words(first), self._sums(first)))]
         for plan in others:
-            same = {self._text(half): half for half in halves(first)}
-            own = halves(plan)
-            changed = [half for half in own if self._words(half) and self._text(half) not in same]
+            same = {self._text(half) for half in halves(first)}
+            pairs = zip(halves(plan), halves(first), strict=True)
+            changed = [pair for pair in pairs if self._words(pair[0]) and self._text(pair[0]) not in same]
             if len(changed) != 1 or family_facts.where(plan, population, facts / "family-facts").is_dir():
-                changed = [plan] if changed else []
+                changed = [(plan, first)] if changed else []
             words = dict.fromkeys(self._words(plan), self._sums(first))
-            for part in changed:
-                words |= dict.fromkeys(self._words(part), self._sums(part))
+            for part, near in changed:
+                words |= dict.fromkeys(self._words(part), self._sums(part, near))
             self.inputs.append(Input(plan, words))
         self.sums = {sums.folder: sums for each in self.inputs for sums in each.words.values()}
 
@@ -87,10 +91,10 @@ class Classes:
         summed = sql.sums(plan, self.rows)
         return summed[1] if summed else ()
 
-    def _sums(self, plan: Plan) -> Sums:
+    def _sums(self, plan: Plan, near: Plan | None = None) -> Sums:
         """Those that a decision made, or our own."""
         folder = family_facts.where(plan, self.population, where_sums(plan, self.population, self.facts))
-        return self.sums.setdefault(folder, Sums(plan, folder, f"w{len(self.sums)}_"))
+        return self.sums.setdefault(folder, Sums(plan, folder, f"w{len(self.sums)}_", near))
 
     def hold(self, stack: ExitStack) -> None:
         """Keep what is read from being pruned."""
@@ -103,9 +107,13 @@ class Classes:
 
         within: SQL, which families.
         """
-        files = {}
+        files: dict[Path, Path] = {}
         for folder, sums in self.sums.items():
-            file = family_facts.prepare(sums.plan, self.population, province, folder.parents[1], connection)
+            first = next(iter(files.values()), None)
+            near = (sums.near, first) if sums.near and first else None
+            file = family_facts.prepare(
+                sums.plan, self.population, province, folder.parents[1], connection, near
+            )
             assert file is not None  # noqa: S101 - only those that ask something of members
             files[folder] = file
         text = self._read(province, self.attributes.file(province, connection), files, within)
