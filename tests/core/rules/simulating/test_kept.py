@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,30 @@ try:
 finally:
     print(pruned, file=sys.stderr)
 """
+
+
+def test_folders_that_come_and_go_stop_nobody(tmp_path: Path) -> None:
+    folder, done = tmp_path / "simulate" / "a", threading.Event()
+
+    def use() -> None:
+        for turn in range(300):
+            with using(folder):
+                (folder / f"{threading.get_ident()}").write_text(str(turn))
+                assert (folder / kept.LOCK).exists()
+
+    def go() -> None:
+        while not done.is_set():
+            prune(tmp_path, 0)
+
+    with ThreadPoolExecutor() as pool:
+        going = [pool.submit(go) for _ in range(3)]
+        try:
+            for each in [pool.submit(use) for _ in range(3)]:
+                each.result()
+        finally:
+            done.set()
+        for each in going:
+            each.result()
 
 
 def test_what_a_decision_reads_stays_until_it_is_made_and_goes_when_there_is_no_room(

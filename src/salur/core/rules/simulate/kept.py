@@ -17,8 +17,9 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from salur.core.population.layout import Population
 from salur.core.rules import engines, family_classes, family_facts
@@ -26,6 +27,7 @@ from salur.core.rules.plan import Plan
 
 LOCK = "lock"
 MOST = 5_000_000_000  # bytes
+TRIES = 100
 KINDS = (
     "family-facts/*/*",
     "attributes/*",
@@ -41,14 +43,21 @@ def using(folder: Path, *, alone: bool = False) -> Iterator[None]:
     """Hold a folder, made if it is not there: with others who only use it, or alone. Waits; the hold of a process that
     is killed ends with it."""
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / LOCK).open("ab") as stream:
+        with _lock(folder) as stream:
             fcntl.flock(stream, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
             if not _is_still(folder, stream.fileno()):  # it went while we waited
                 continue
             os.utime(stream.fileno())
             yield
             return
+
+
+def _lock(folder: Path) -> BinaryIO:
+    for _ in range(TRIES):
+        with suppress(FileNotFoundError):  # it went after it was made
+            folder.mkdir(parents=True, exist_ok=True)
+            return (folder / LOCK).open("ab")
+    raise FileNotFoundError(folder / LOCK)
 
 
 @contextmanager
@@ -107,9 +116,8 @@ def _used(folder: Path) -> float:
 
 def _bytes(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except OSError:  # it goes just now
-            continue
+    for where, _, names in os.walk(folder):  # which passes over folders that go meanwhile
+        for name in names:
+            with suppress(OSError):
+                total += Path(where, name).stat().st_size
     return total
