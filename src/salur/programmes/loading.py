@@ -17,7 +17,7 @@ from salur.core.rules.cases import canonical
 from salur.core.rules.decide import Decisions
 from salur.core.rules.engines import count_column
 from salur.core.rules.evaluate import Cutoff
-from salur.core.rules.rows import quoted, texts
+from salur.core.rules.rows import parquet, quoted, texts
 from salur.programmes.bodies import packed
 
 BATCH = 10_000
@@ -205,14 +205,14 @@ def _rows(
     score, rank, join = "NULL", "NULL", ""
     if decisions.ranks.exists():
         score, rank = "r.score", "r.rank"
-        join = f"LEFT JOIN read_parquet({quoted(decisions.ranks)}) r ON r.unit_id = d.unit_id"
+        join = f"LEFT JOIN {parquet(decisions.ranks)} r ON r.unit_id = d.unit_id"
     wanted = ", ".join(map(quoted, sorted(regions)))
     connection = engines.connect(decisions.path / "work")
     try:
         cursor = connection.execute(
             f"SELECT d.unit_id, d.family_id, {score}, {rank}, {', '.join(fixed + counts)} "
-            f"FROM read_parquet({quoted(decisions.file(province))}, file_row_number = true) d {join} "
-            f"WHERE d.family_id IN (SELECT family_id FROM read_parquet({quoted(population.families(province))}) "
+            f"FROM {parquet(decisions.file(province), numbered=True)} d {join} "
+            f"WHERE d.family_id IN (SELECT family_id FROM {parquet(population.families(province))} "
             f"WHERE region IN ({wanted})) ORDER BY d.file_row_number"
         )
         while rows := cursor.fetchmany(BATCH):

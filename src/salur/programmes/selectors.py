@@ -19,7 +19,7 @@ from salur.access.rows import everywhere, fetch_of_family
 from salur.core import rules
 from salur.core.rules.cases import from_json, to_json
 from salur.core.rules.evaluate import noted_cutoffs
-from salur.core.rules.rows import quoted
+from salur.core.rules.rows import parquet
 from salur.people.overlay import Corrected, overlay
 from salur.programmes import bodies, books
 from salur.programmes.loading import QUEUES
@@ -470,12 +470,10 @@ def families_by_regency(population: Population) -> dict[str, int]:
 def _families_by_regency(path: str, _sha256: str) -> tuple[tuple[str, int], ...]:
     from salur.core.rules import engines
 
-    files = ", ".join(map(quoted, sorted(Path(path, "families").glob("*.parquet"))))
+    files = sorted(Path(path, "families").glob("*.parquet"))
     if not files:
         return ()
     with closing(engines.connect(Path(path))) as reader:
         return tuple(
-            reader.execute(
-                f"SELECT region, count(*) FROM read_parquet([{files}]) GROUP BY 1 ORDER BY 1"
-            ).fetchall()
+            reader.execute(f"SELECT region, count(*) FROM {parquet(*files)} GROUP BY 1 ORDER BY 1").fetchall()
         )

@@ -6,6 +6,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from salur.core.population.layout import Population, open_population, write_mani
 from salur.core.rules import engines, family_classes, family_facts, sql
 from salur.core.rules.decide import decide
 from salur.core.rules.plan import Plan, plan
+from salur.core.rules.rows import parquet
 from salur.core.rules.rulebook import read
 
 Patch = pytest.MonkeyPatch
@@ -77,6 +79,18 @@ def test_a_province_without_families_is_decided(
     for cache in (None, tmp_path / "cache"):
         decide(*opened(folder, kind), tmp_path / f"with {cache is not None}", family_facts=cache)
     assert digest(tmp_path / "with True") == digest(tmp_path / "with False")
+
+
+def test_facts_of_any_type_may_be_named_as_our_own_columns(tmp_path: Path) -> None:
+    """Columns of ours are encoded as numbers near each other; a rulebook's fact of that name may be anything."""
+    file = tmp_path / "classes.parquet"
+    values = ["true", "'a'", "DATE '2026-01-31'", "NULL::BOOLEAN", "-7"]
+    for turn in range(len(values)):
+        drawn = zip(engines.NEAR, [*values[turn:], *values[:turn], *values], strict=False)
+        query = f"SELECT {', '.join(f'{value} AS {name}' for name, value in drawn)}"
+        with closing(engines.connect(tmp_path)) as connection:
+            engines.copy(connection, query, file)
+            assert connection.sql(f"FROM {parquet(file)}").fetchall() == connection.sql(query).fetchall()
 
 
 # ---- faults that must be seen --------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import duckdb
 from salur.core import rules
 from salur.core.population.catalogue import Text
 from salur.core.rules.plan import Item
-from salur.core.rules.rows import quoted
+from salur.core.rules.rows import parquet
 
 DISTRICT_LENGTH = 8  # 35.10.01 of 35.10.01.2001
 
@@ -100,7 +100,9 @@ class District:
 def districts(population: rules.Population, programmes: Sequence[Programme]) -> list[District]:
     """The districts where families live, by code. A family lives where its village is."""
     with duckdb.connect(config={"threads": 2, "memory_limit": "1GB"}) as db:
-        db.read_parquet([str(population.families(p)) for p in population.provinces]).create_view("families")
+        db.read_parquet(
+            [str(population.families(p)) for p in population.provinces], hive_partitioning=False
+        ).create_view("families")
         db.execute(
             f"CREATE TABLE home AS SELECT family_id, left(coalesce(village, ''), {DISTRICT_LENGTH}) AS district "
             "FROM families"
@@ -110,8 +112,7 @@ def districts(population: rules.Population, programmes: Sequence[Programme]) -> 
         money: dict[str, dict[str, int]] = {code: {} for code in families}
         open_questions = []
         for programme in programmes:
-            files = ", ".join(quoted(programme.decisions.file(p)) for p in programme.decisions.provinces)
-            rows = f"read_parquet([{files}])"
+            rows = parquet(*map(programme.decisions.file, programme.decisions.provinces))
             open_questions.append(f"SELECT family_id FROM {rows} WHERE outcome = 'needs_data'")
             counted = db.execute(
                 "SELECT district, count(*), CAST(sum(amount) AS BIGINT) "

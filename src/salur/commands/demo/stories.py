@@ -17,7 +17,7 @@ from salur.commands.demo.figures import DISTRICT_LENGTH, Programme
 from salur.core import rules
 from salur.core.faults import InputError
 from salur.core.rules import nodes
-from salur.core.rules.rows import cases, quoted
+from salur.core.rules.rows import cases, parquet, quoted
 
 MEMBERS_WANTED = 4  # families of about this many are easiest to follow
 
@@ -113,7 +113,9 @@ def _choices(population: rules.Population, programmes: Sequence[Programme]) -> I
     families: list[int] = []
     with duckdb.connect(config={"threads": 2, "memory_limit": "1GB"}) as db:
         for name, paths in (("families", population.families), ("persons", population.persons)):
-            db.read_parquet([str(paths(p)) for p in population.provinces]).create_view(name)
+            db.read_parquet(
+                [str(paths(p)) for p in population.provinces], hive_partitioning=False
+            ).create_view(name)
         db.execute(
             "CREATE TABLE sizes AS SELECT family_id, count(*) AS members FROM persons GROUP BY family_id"
         )
@@ -125,11 +127,11 @@ def _choices(population: rules.Population, programmes: Sequence[Programme]) -> I
                 condition = kind.where(programme)
                 if not condition or condition.endswith("AND "):
                     continue
-                files = ", ".join(quoted(programme.decisions.file(p)) for p in programme.decisions.provinces)
+                files = parquet(*map(programme.decisions.file, programme.decisions.provinces))
                 row = db.execute(
                     f"SELECT family_id, unit_id, left(coalesce(village, ''), {DISTRICT_LENGTH}), "
                     "outcome, failed, unknown, amount, amount_most "
-                    f"FROM read_parquet([{files}]) JOIN families USING (family_id) LEFT JOIN sizes USING (family_id) "
+                    f"FROM {files} JOIN families USING (family_id) LEFT JOIN sizes USING (family_id) "
                     f"WHERE {condition} AND NOT list_contains($1, family_id) ORDER BY bit_count(unknown), "
                     f"abs(coalesce(members, 0) - {MEMBERS_WANTED}), family_id, unit_id LIMIT 1",
                     [families],
@@ -155,7 +157,7 @@ def _cases(
             ):
                 few_rows.parent.mkdir(exist_ok=True)
                 db.execute(
-                    f"COPY (SELECT * FROM read_parquet({quoted(rows)}) WHERE family_id IN ({ids}) "
+                    f"COPY (SELECT * FROM {parquet(rows)} WHERE family_id IN ({ids}) "
                     f"ORDER BY region, {order}) TO {quoted(few_rows)} (FORMAT parquet)"
                 )
             for case in cases(few, catalogue, province, population.reference_date):

@@ -27,7 +27,7 @@ def describe(population: Population, catalogue: Catalogue) -> Report:
         db.execute("SET threads = 2; SET memory_limit = '1GB'")
         for kind in ("families", "persons"):
             paths = [str(getattr(population, kind)(province)) for province in population.provinces]
-            db.read_parquet(paths).create_view(kind)
+            db.read_parquet(paths, hive_partitioning=False).create_view(kind)
         facts = [catalogue.facts[name] for name in catalogue.facts if name in population.facts]
         return {
             "id": population.id,

@@ -170,8 +170,9 @@ def write_manifest(
 
 
 def parquet_writer(path: Path, schema: pa.Schema, ascending: Collection[str]) -> pq.ParquetWriter:
-    """A writer whose bytes repeat. `ascending`: columns of numbers that are near their neighbours."""
-    ids = {name: "DELTA_BINARY_PACKED" for name in schema.names if name in ascending}
+    """A writer whose bytes repeat. `ascending`: columns that are near their neighbours, where they are numbers."""
+    numbers = {field.name for field in schema if pa.types.is_integer(field.type)}  # a fact may have any name
+    ids = {name: "DELTA_BINARY_PACKED" for name in schema.names if name in numbers.intersection(ascending)}
     return pq.ParquetWriter(
         path,
         schema,

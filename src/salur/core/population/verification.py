@@ -207,7 +207,7 @@ def _check_rows(
     listed = [check for check in checks if not _plainly_good(db, path, check)]
     counts = db.execute(
         "SELECT " + ", ".join(f"count(*) FILTER (WHERE {check.bad})" for check in listed)
-        + " FROM read_parquet(?)",
+        + " FROM read_parquet(?, hive_partitioning = false)",
         [str(path)],
     ).fetchall()[0]  # fmt: skip
     id_ = _ID[path.parent.name]
@@ -216,7 +216,7 @@ def _check_rows(
             continue
         rows = db.execute(
             f'SELECT file_row_number, {id_}, CAST("{check.column}" AS VARCHAR) '
-            f"FROM read_parquet(?, file_row_number = true) WHERE {check.bad} "
+            f"FROM read_parquet(?, hive_partitioning = false, file_row_number = true) WHERE {check.bad} "
             f"ORDER BY file_row_number LIMIT {FAULTS_MOST}",
             [str(path)],
         ).fetchall()
@@ -233,7 +233,8 @@ def _plainly_good(db: duckdb.DuckDBPyConnection, path: Path, check: _Check) -> b
         return False
     columns = ", ".join(f'"{name}"' for name in check.looks_at)
     found = db.execute(
-        f"SELECT DISTINCT {columns} FROM read_parquet(?) LIMIT {DISTINCT_MOST}", [str(path)]
+        f"SELECT DISTINCT {columns} FROM read_parquet(?, hive_partitioning = false) LIMIT {DISTINCT_MOST}",
+        [str(path)],
     ).fetchall()
     return len(found) < DISTINCT_MOST and all(check.good(*values) for values in found)
 
@@ -290,8 +291,10 @@ def _check_membership(
         region = f"{number // 100:02}.{number % 100:02}"
         orphans = db.execute(
             f"""SELECT file_row_number, person_id, family_id, count(*) OVER ()
-            FROM read_parquet(?, file_row_number = true) AS person WHERE region = ? AND NOT EXISTS (
-                SELECT 1 FROM read_parquet(?) AS f WHERE f.region = ? AND f.family_id = person.family_id)
+            FROM read_parquet(?, hive_partitioning = false, file_row_number = true) AS person
+            WHERE region = ? AND NOT EXISTS (
+                SELECT 1 FROM read_parquet(?, hive_partitioning = false) AS f
+                WHERE f.region = ? AND f.family_id = person.family_id)
             ORDER BY 1 LIMIT {FAULTS_MOST}""",
             [str(persons), region, str(families), region],
         ).fetchall()
@@ -303,7 +306,7 @@ def _check_membership(
             )  # fmt: skip
         found.more += orphans[0][3] - len(orphans) if orphans else 0
         crowded = db.execute(
-            """SELECT family_id, count(*) FROM read_parquet(?) WHERE region = ?
+            """SELECT family_id, count(*) FROM read_parquet(?, hive_partitioning = false) WHERE region = ?
             GROUP BY family_id HAVING count(*) > ? ORDER BY 1 LIMIT 1000""",
             [str(persons), region, MEMBERS_MOST],
         ).fetchall()
@@ -329,7 +332,7 @@ def _check_duplicates(
     for part in range(parts):
         twice = db.execute(
             f"""SELECT {id_}, count(*), list(DISTINCT filename ORDER BY filename)
-            FROM read_parquet(?, filename = true) WHERE {id_} % {parts} = {part}
+            FROM read_parquet(?, hive_partitioning = false, filename = true) WHERE {id_} % {parts} = {part}
             GROUP BY {id_} HAVING count(*) > 1 ORDER BY 1 LIMIT 1000""",
             [[str(path) for path in paths]],
         ).fetchall()

@@ -41,7 +41,7 @@ from salur.core.rules.engines import Engine, copy, sentences
 from salur.core.rules.evaluate import OUTCOMES, Cutoff, noted_cutoffs
 from salur.core.rules.family_facts import prepare
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import quoted
+from salur.core.rules.rows import parquet
 from salur.core.rules.rulebook import ID
 
 FIXED = ("unit_id", "family_id", "outcome", "failed", "unknown", "amount", "amount_most")
@@ -374,7 +374,7 @@ class _Units:
             part = self.file.with_suffix(".part")
             self._decide(sql.columns(self.plan), part)
             part.replace(self.file)
-        return f"read_parquet({quoted(self.file)})"
+        return parquet(self.file)
 
     def _decide(self, shown: Sequence[str], target: Path) -> None:
         plan, population, province, worker = self.plan, self.population, self.province, self.worker

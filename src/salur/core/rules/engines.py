@@ -27,7 +27,7 @@ from salur.core.population.layout import Population, parquet_writer
 from salur.core.rules import sql
 from salur.core.rules.evaluate import Evaluator
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import cases, quoted
+from salur.core.rules.rows import cases, parquet, quoted
 
 NAMES = ("duckdb", "sqlite", "postgres", "spark", "python")
 MEMORY_MOST = "1GB"
@@ -198,7 +198,7 @@ def source(
     """Where the rows of a population are, for `sql.statement`; family facts (DuckDB only) in place of persons."""
     as_of = {name: held.as_of for name, held in population.facts.items()}
     if family_facts is not None:  # a row for each family, in the same order
-        families = f"(SELECT * FROM {families} POSITIONAL JOIN read_parquet({quoted(family_facts)}))"
+        families = f"(SELECT * FROM {families} POSITIONAL JOIN {parquet(family_facts)})"
     return sql.Source(families, persons, as_of, population.as_of_columns, family_facts is not None)
 
 
@@ -238,7 +238,7 @@ def slices(connection: duckdb.DuckDBPyConnection, population: Population, provin
 
 def tables(population: Population, province: str) -> tuple[str, str]:
     """Families and persons of a province, for DuckDB."""
-    families, persons = (f"read_parquet({quoted(path)})" for path in _files(population, province))
+    families, persons = (parquet(path) for path in _files(population, province))
     return families, persons
 
 
@@ -310,7 +310,7 @@ class DuckDB:
             yield from through_files(self._sort, chain(tables, left), self.work)
 
     def _sort(self, candidates: Path, target: Path) -> None:
-        query = f"SELECT * FROM read_parquet({quoted(candidates)}) ORDER BY area, score, unit_id"
+        query = f"SELECT * FROM {parquet(candidates)} ORDER BY area, score, unit_id"
         cursor = self.connection.cursor()
         with cursor.sql(query).to_arrow_reader(GROUP) as rows, parquet_writer(target, RANKED, NEAR) as writer:
             for batch in _placed(with_areas(batch) for batch in rows):
@@ -402,13 +402,11 @@ class _Rows(ABC):
             while batch := list(islice(stream, BATCH)):
                 columns = [list(column) for column in zip(*batch, strict=True)]
                 writer.write_batch(pa.record_batch(columns, schema=arrow))
-        copy(
-            self.connection, query.format(rows=f"read_parquet({quoted(loose)})"), target, decisions=decisions
-        )
+        copy(self.connection, query.format(rows=parquet(loose)), target, decisions=decisions)
         loose.unlink()
 
     def read(self, path: Path, columns: str = "*") -> Iterator[tuple[Any, ...]]:
-        cursor = self.connection.cursor().execute(f"SELECT {columns} FROM read_parquet({quoted(path)})")
+        cursor = self.connection.cursor().execute(f"SELECT {columns} FROM {parquet(path)}")
         while batch := cursor.fetchmany(BATCH):
             yield from batch
 
@@ -557,7 +555,7 @@ class Postgres(_Rows):
         file = self.work / f"{table}.csv"
         names = ", ".join(f'"{name}"' for name in columns)
         self.connection.execute(
-            f"COPY (SELECT {names} FROM read_parquet({quoted(path)})) TO {quoted(file)} (FORMAT csv, HEADER false)"
+            f"COPY (SELECT {names} FROM {parquet(path)}) TO {quoted(file)} (FORMAT csv, HEADER false)"
         ).fetchall()
         with self.database.cursor() as cursor:
             cursor.execute(f"CREATE TEMP TABLE {table} ({declared}) ON COMMIT DROP".encode())

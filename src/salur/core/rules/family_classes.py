@@ -33,7 +33,7 @@ from salur.core.population.layout import Population, canonical, file_entry, writ
 from salur.core.rules import engines, family_facts, nodes, sql, totals
 from salur.core.rules.evaluate import ELIGIBLE, OUTCOMES, WAITING, Cutoff
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import quoted
+from salur.core.rules.rows import parquet
 
 FORMAT = 2  # it changes when the same text would be kept otherwise
 MOST = 2_000_000  # classes of a province: more do not fit in memory
@@ -167,7 +167,7 @@ def _make(
         [
             f"SELECT r.family_id, r.region, CAST(c.file_row_number AS INTEGER) AS class{score} "
             f"FROM (SELECT * FROM ({rows}) WHERE region BETWEEN '{first}' AND '{last}') r "
-            f"JOIN read_parquet({quoted(known)}, file_row_number = true) c ON {same} "
+            f"JOIN {parquet(known, numbered=True)} c ON {same} "
             "ORDER BY r.region, r.family_id"
             for first, last in engines.ranges(connection, population, province)
         ],
@@ -204,11 +204,8 @@ def decided(
 ) -> Iterator[dict[str, _Column]]:
     """For each of the files the columns `shown`, made of `sql.columns(plan)`: a value a class; and one more, of who
     waits: nothing but 0, whatever the class."""
-    known = ", ".join(quoted(each.classes) for each in files)
-    classes = (
-        "(SELECT file_row_number AS family_id, '' AS region, * EXCLUDE (file_row_number) "
-        f"FROM read_parquet([{known}], file_row_number = true))"
-    )
+    known = parquet(*(each.classes for each in files), numbered=True)
+    classes = f"(SELECT file_row_number AS family_id, '' AS region, * EXCLUDE (file_row_number) FROM {known})"
     on = {fact.name: plan.on for fact in plan.facts}  # stale values are unknown already
     text = sql.statement(plan, sql.Source(classes, "persons", on, frozenset(), summed=True))
     query = f"SELECT unit_id AS class, {', '.join(shown)} FROM ({text})"

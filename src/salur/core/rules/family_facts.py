@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from salur.core.population.layout import Population, canonical, file_entry, parquet_writer, write_whole
 from salur.core.rules import engines, sql
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import quoted
+from salur.core.rules.rows import parquet
 
 FORMAT = 2  # it changes when the same text would be kept otherwise
 SHARE = 4  # of so many families one may be touched: more would not fit in memory
@@ -146,7 +146,7 @@ def _touched(
     assert summed is not None  # noqa: S101 - asked by the caller
     text, words = summed
     shown = ", ".join(f"a.{word} AS _{word}" for word in words)
-    families = f"read_parquet({quoted(population.families(province))}, file_row_number = true)"
+    families = parquet(population.families(province), numbered=True)
     return connection.sql(
         f"SELECT f.file_row_number AS row, {shown} FROM {families} f "
         f"JOIN ({text}) a ON a.family_id = f.family_id ORDER BY row"

@@ -18,7 +18,7 @@ from salur.core.rules.decide import Decisions, reference_date
 from salur.core.rules.engines import count_column
 from salur.core.rules.evaluate import Decision
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import quoted, texts
+from salur.core.rules.rows import parquet, texts
 
 
 def line(plan: Plan, decision: Decision, case: cases.Case, rank: int | None = None) -> str:
@@ -51,14 +51,14 @@ def lines(decisions: Decisions, population: Population, catalogue: Catalogue) ->
     ranked = (decisions.path / "ranks.parquet").exists()
     rank, join = ("NULL", "")
     if ranked:
-        rank, join = "r.rank", f"LEFT JOIN read_parquet({quoted(decisions.ranks)}) r ON r.unit_id = d.unit_id"
+        rank, join = "r.rank", f"LEFT JOIN {parquet(decisions.ranks)} r ON r.unit_id = d.unit_id"
     for province in decisions.provinces:
         connection = engines.connect(decisions.path / "work")
         families = texts(population, catalogue, province, reference_date(decisions))
         family_id, digest = None, ""
         cursor = connection.execute(
             f"SELECT d.family_id, {rank}, {', '.join(f'd.{name}' for name in fixed)}, {', '.join(counts)} "
-            f"FROM read_parquet({quoted(decisions.file(province))}, file_row_number = true) d {join} "
+            f"FROM {parquet(decisions.file(province), numbered=True)} d {join} "
             "ORDER BY d.file_row_number"
         )
         while rows := cursor.fetchmany(10_000):

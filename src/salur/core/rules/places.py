@@ -20,7 +20,7 @@ from salur.core.population.layout import Population, parquet_writer
 from salur.core.rules.engines import NEAR, RANKED, Engine, copy, runs
 from salur.core.rules.evaluate import Cutoff
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import quoted
+from salur.core.rules.rows import parquet
 
 NATION = "nation"
 AREA = {NATION: "''", "province": "substr(region, 1, 2)", "regency": "region"}  # the SQL of a unit's area
@@ -38,10 +38,8 @@ def areas(plan: Plan, population: Population, worker: Engine) -> dict[str, list[
     of = population.persons if plan.rulebook.unit == "person" else population.families
     of_name = names(plan, population)
     found: dict[str, set[str]] = {name: set() for name in of_name.values()}
-    files = ", ".join(quoted(of(province)) for province in of_name)
-    for (region,) in worker.connection.execute(
-        f"SELECT DISTINCT region FROM read_parquet([{files}])"
-    ).fetchall():
+    rows = parquet(*map(of, of_name))
+    for (region,) in worker.connection.execute(f"SELECT DISTINCT region FROM {rows}").fetchall():
         found[of_name[region[:2]]].add(plan.places.area(region))
     missing = sorted(area for each in found.values() for area in each if plan.places.of(area) is None)
     if missing:
@@ -100,8 +98,8 @@ def gather(plan: Plan, population: Population, out: Path, worker: Engine) -> Non
     if not ranks.exists():
         part = work / "ranks.part"
         ranked = dict.fromkeys(names(plan, population).values())
-        files = ", ".join(quoted(work / f"ranked-{name}.parquet") for name in ranked)
-        query = f'SELECT unit_id, area, score, place AS "rank" FROM read_parquet([{files}])'
+        rows = parquet(*(work / f"ranked-{name}.parquet" for name in ranked))
+        query = f'SELECT unit_id, area, score, place AS "rank" FROM {rows}'
         copy(worker.connection, query, part)  # each file stands by area and place
         part.replace(ranks)
 

@@ -118,7 +118,8 @@ def texts(
     connection = duckdb.connect(config={"threads": 1})
     for start in range(0, population.files[f"families/{province}.parquet"].rows, SLICE):
         connection.execute(
-            "CREATE OR REPLACE TEMP TABLE slice AS SELECT * FROM read_parquet($families, file_row_number = true) "
+            "CREATE OR REPLACE TEMP TABLE slice AS SELECT * FROM "
+            "read_parquet($families, hive_partitioning = false, file_row_number = true) "
             f"WHERE file_row_number >= {start} AND file_row_number < {start + SLICE} {wanted}",
             {"families": families},
         )
@@ -134,7 +135,7 @@ def texts(
                     ',"members_known":', f.members_known, ',"region":"', f.region, '"}}'){shown}
             FROM slice f LEFT JOIN (
                 SELECT p.family_id, string_agg(concat('{{', {member}, '}}'), ',' ORDER BY p.person_id) AS texts
-                FROM read_parquet($persons) p SEMI JOIN slice s ON s.family_id = p.family_id
+                FROM read_parquet($persons, hive_partitioning = false) p SEMI JOIN slice s ON s.family_id = p.family_id
                 WHERE p.family_id BETWEEN {least} AND {most} GROUP BY p.family_id
             ) m ON m.family_id = f.family_id
             ORDER BY f.file_row_number
@@ -156,9 +157,17 @@ def quoted(text: object) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
+def parquet(*files: object, numbered: bool = False) -> str:
+    """The rows of files as SQL for DuckDB; numbered: with `file_row_number`. A folder named `a=b` is no column."""
+    more = ", file_row_number = true" if numbered else ""
+    return f"read_parquet([{', '.join(map(quoted, files))}], hive_partitioning = false{more})"
+
+
 def _read(path: Path, columns: list[str]) -> Iterator[tuple[Any, ...]]:
     connection = duckdb.connect()
     connection.execute("SET threads = 1")
     names = ", ".join(f'"{column}"' for column in columns)
-    cursor = connection.execute(f"SELECT {names} FROM read_parquet(?)", [str(path)])
+    cursor = connection.execute(
+        f"SELECT {names} FROM read_parquet(?, hive_partitioning = false)", [str(path)]
+    )
     return chain.from_iterable(iter(lambda: cursor.fetchmany(BATCH), []))

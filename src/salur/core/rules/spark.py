@@ -29,7 +29,7 @@ from salur.core.population.layout import Population
 from salur.core.rules import sql
 from salur.core.rules.engines import RANKS, connect, copy, source, through_files
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import quoted
+from salur.core.rules.rows import parquet
 
 LOCAL = "local[*]"
 JAVA_LEAST = 17
@@ -118,7 +118,7 @@ class Spark:
                 "Of {expected} rows only {count} came back from Spark: every machine of the cluster must see "
                 "this folder under the same path, and may write in it.", expected=expected, count=count,
             )  # fmt: skip
-        rows = f"read_parquet([{', '.join(map(quoted, written))}])"
+        rows = parquet(*written)
         copy(self.connection, order.format(rows=rows), target, decisions=decisions)
         shutil.rmtree(loose)
 

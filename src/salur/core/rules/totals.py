@@ -16,7 +16,7 @@ import numpy.typing as npt
 from salur.core.rules.engines import count_column
 from salur.core.rules.evaluate import ELIGIBLE, NOT_FOUND, OUTCOMES
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import quoted
+from salur.core.rules.rows import parquet
 
 MONEY = ("amount", "amount_most")
 MASKS = ("failed", "unknown")
@@ -59,7 +59,7 @@ def counted_in(plan: Plan, file: Path, connection: duckdb.DuckDBPyConnection) ->
     names = ["outcome", *MASKS, *MONEY, *(count_column(item.id) for item in plan.items)]
     shown = ", ".join(f'"{name}"' for name in names)
     found = connection.sql(
-        f"SELECT {shown}, count(*) AS units FROM read_parquet({quoted(file)}) GROUP BY {shown}"
+        f"SELECT {shown}, count(*) AS units FROM {parquet(file)} GROUP BY {shown}"
     ).to_arrow_table()
     columns = {name: found[name].to_numpy() for name in names[1:]}
     columns["outcome"] = np.array(

@@ -24,7 +24,7 @@ from salur.core.rules import engines
 from salur.core.rules.engines import copy
 from salur.core.rules.family_facts import alone
 from salur.core.rules.nodes import shift_years
-from salur.core.rules.rows import quoted
+from salur.core.rules.rows import parquet
 
 UNKNOWN = 0
 SIZE_MOST = 7  # and more
@@ -101,9 +101,7 @@ class Attributes:
             raise InputError.at(self.population.families(province), "A family occurs more than once here.")
         if (
             self.truth is not None
-            and connection.execute(
-                f"SELECT 1 FROM read_parquet({quoted(part)}) WHERE true_decile = 0 LIMIT 1"
-            ).fetchall()
+            and connection.execute(f"SELECT 1 FROM {parquet(part)} WHERE true_decile = 0 LIMIT 1").fetchall()
         ):
             raise InputError.at(
                 self.truth / f"{province}.parquet",
@@ -147,8 +145,8 @@ class Attributes:
             number = f"({number}) * {breakdown.values + 1} + COALESCE({value}, {UNKNOWN})"
         join, true_decile = "", "0"
         if self.truth is not None:
-            file = quoted(self.truth / f"{province}.parquet")
-            join = f"LEFT JOIN read_parquet({file}) t ON t.family_id = f.family_id"
+            file = parquet(self.truth / f"{province}.parquet")
+            join = f"LEFT JOIN {file} t ON t.family_id = f.family_id"
             true_decile = "COALESCE(t.true_decile, 0)"
         return (
             f"SELECT f.family_id, f.region, CAST({number} AS INTEGER) AS packed, "

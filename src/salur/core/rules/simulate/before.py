@@ -12,7 +12,7 @@ import duckdb
 from salur.core.faults import InputError
 from salur.core.population.layout import Population, canonical, plain_name, write_whole
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import quoted
+from salur.core.rules.rows import parquet
 from salur.core.rules.simulate.kept import LOCK
 from salur.core.rules.simulate.options import Options
 
@@ -111,7 +111,7 @@ def chosen(population: Population, regencies: Sequence[str] | None) -> dict[str,
                 continue
             rows = connection.execute(
                 "SELECT region, count(*) FROM "
-                f"read_parquet({quoted(population.families(province))}) GROUP BY region ORDER BY region"
+                f"{parquet(population.families(province))} GROUP BY region ORDER BY region"
             ).fetchall()
             mine = {
                 region: families

@@ -11,7 +11,7 @@ import duckdb
 
 from salur.core.rules.evaluate import ELIGIBLE, WAITING
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import quoted
+from salur.core.rules.rows import parquet
 from salur.core.rules.simulate import moves
 from salur.core.rules.simulate.attributes import unpacked
 from salur.core.rules.simulate.moves import Move
@@ -82,11 +82,9 @@ def read(
 ) -> Cells:
     """The sum of the cells of all provinces."""
     found = Cells(broken={name: defaultdict(Cell) for name in breakdowns})
-    listed = ", ".join(map(quoted, files))
+    rows = parquet(*files)
     sums = ", ".join(f"sum({name})" for name in SUMS)
-    cursor = connection.execute(
-        f"SELECT {', '.join(KEYS)}, {sums} FROM read_parquet([{listed}]) GROUP BY ALL ORDER BY ALL"
-    )
+    cursor = connection.execute(f"SELECT {', '.join(KEYS)}, {sums} FROM {rows} GROUP BY ALL ORDER BY ALL")
     for region, packed, kind, number, r1, r2, truth, *counted in cursor.fetchall():
         numbers = [int(n) for n in counted]
         if region is not None:

@@ -21,7 +21,7 @@ from salur.core.population.layout import Population
 from salur.core.rules import engines, family_facts, sql
 from salur.core.rules.nodes import Literal
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import quoted
+from salur.core.rules.rows import parquet
 from salur.core.rules.simulate.attributes import Attributes
 from salur.core.rules.simulate.kept import using
 
@@ -145,12 +145,12 @@ class Classes:
             facts |= dict.fromkeys(f"{value} AS f_{name}" for name, value in read.items())
             for word, sums in each.words.items():
                 words[sums.folder][word] = None
-        rows = f"SELECT * FROM read_parquet({quoted(self.population.families(province))})"
-        rows += f" POSITIONAL JOIN (SELECT packed, true_decile FROM read_parquet({quoted(attributes)}))"
+        rows = f"SELECT * FROM {parquet(self.population.families(province))}"
+        rows += f" POSITIONAL JOIN (SELECT packed, true_decile FROM {parquet(attributes)})"
         for folder, file in files.items():
             prefix = self.sums[folder].prefix
             named = ", ".join(f"_{word} AS {prefix}{word}" for word in words[folder])
-            rows += f" POSITIONAL JOIN (SELECT {named} FROM read_parquet({quoted(file)}))"
+            rows += f" POSITIONAL JOIN (SELECT {named} FROM {parquet(file)})"
             shown += [f"f.{prefix}{word}" for word in words[folder]]
         return f"SELECT {', '.join([*shown, *facts])} FROM ({rows}) f WHERE {within}"
 

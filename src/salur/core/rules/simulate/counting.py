@@ -23,7 +23,7 @@ from salur.core.rules import engines, sql
 from salur.core.rules.decide import Progress, decide, verified
 from salur.core.rules.engines import copy, count_column, sentences
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import quoted
+from salur.core.rules.rows import parquet, quoted
 from salur.core.rules.simulate import before, cells
 from salur.core.rules.simulate.attributes import BREAKDOWNS, Attributes, missing
 from salur.core.rules.simulate.cells import Cells
@@ -241,7 +241,7 @@ class _Count:
         within = _within(regencies)
         after = self._side("after", self.new, province, within)
         earlier = None if self.old is None else self._side("before", self.old, province, within)
-        families = f"(SELECT * FROM read_parquet({quoted(attributes)}) WHERE {within})"
+        families = f"(SELECT * FROM {parquet(attributes)} WHERE {within})"
         return self.pair.counts(
             f"({self.pair.compared(after, earlier)}) c JOIN {families} a ON a.family_id = c.family_id"
         )
@@ -250,7 +250,7 @@ class _Count:
         """SQL: unit_id, family_id, outcome as a code, failed, unknown, amount, c0 …"""
         counts = [f"c{item.index}" for item in plan.items]
         if plan.places and province != PART:
-            rows = f"read_parquet({quoted(self.work / name / 'decisions' / f'{province}.parquet')})"
+            rows = parquet(self.work / name / "decisions" / f"{province}.parquet")
             counts = [f'"{count_column(item.id)}" AS c{item.index}' for item in plan.items]
         elif plan.places:
             rows = ranked(f"({sql.statement(plan, self._source(province, 'TRUE'), sql.DUCKDB)})", plan)
@@ -261,7 +261,7 @@ class _Count:
     def _source(self, province: str, within: str) -> sql.Source:
         """Where the statements read the families and persons of some regencies."""
         files = (self.population.families(province), self.population.persons(province))
-        tables = [f"(SELECT * FROM read_parquet({quoted(file)}) WHERE {within})" for file in files]
+        tables = [f"(SELECT * FROM {parquet(file)} WHERE {within})" for file in files]
         return engines.source(self.population, *tables)
 
 

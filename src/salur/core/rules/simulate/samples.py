@@ -15,7 +15,7 @@ from salur.core.rules.engines import copy
 from salur.core.rules.family_facts import alone
 from salur.core.rules.places import AREA
 from salur.core.rules.plan import Plan
-from salur.core.rules.rows import quoted
+from salur.core.rules.rows import parquet, quoted
 from salur.core.rules.simulate.before import truth_seen
 from salur.core.rules.simulate.kept import using
 from salur.core.rules.simulate.options import Options
@@ -54,8 +54,8 @@ def _make(population: Population, options: Options, path: Path, chosen: str, pla
     with closing(engines.connect(path)) as connection:
         for kind, file in kinds.items():
             (path / kind).mkdir(exist_ok=True)
-            files = ", ".join(quoted(file(province)) for province in population.provinces)
-            rows = f"SELECT * FROM read_parquet([{files}]) WHERE {chosen}"
+            files = parquet(*map(file, population.provinces))
+            rows = f"SELECT * FROM {files} WHERE {chosen}"
             copy(connection, rows, path / kind / f"{PART}.parquet")
             said("sample", kind)
     write_manifest(path, reference_date=population.reference_date, facts=population.facts)
