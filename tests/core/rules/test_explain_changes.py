@@ -77,13 +77,18 @@ family = st.fixed_dictionaries({n: st.sampled_from([*DOMAIN[n], None]) for n in 
 member = st.fixed_dictionaries({n: st.sampled_from([*DOMAIN[n], None]) for n in ("sick", "wage")})
 
 
+def bound(text):
+    """The condition of a text; one that the parser refuses is no example."""
+    try:
+        return bind(expression(text, NAMES), {}, date(2026, 1, 1))
+    except Refused:
+        assume(False)
+
+
 @settings(max_examples=400, deadline=None)
 @given(condition, family, st.lists(member, max_size=2))
 def test_the_fewest_changes_are_true_and_nothing_smaller_is(text, facts, members):
-    try:
-        tree = bind(expression(text, NAMES), {}, date(2026, 1, 1))
-    except Refused:
-        assume(False)
+    tree = bound(text)
     scope = Scope(facts, members)
     test = function(tree)
     assume(test(facts, {}, members) is False)
@@ -132,10 +137,7 @@ apart = st.recursive(
 @settings(max_examples=600, deadline=None)
 @given(apart, family, st.lists(member, max_size=3))
 def test_where_a_fact_stands_alone_its_own_comparison_tells_what_would_do(text, facts, members):
-    try:
-        tree = bind(expression(text, NAMES), {}, date(2026, 1, 1))
-    except Refused:
-        assume(False)
+    tree = bound(text)
     ready, scope = Condition(tree, CATALOGUE), Scope(facts, members)
     assume(ready.whole(facts, {}, members) is False)
     changes = ready.fewest(scope)
