@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -128,11 +129,21 @@ finally:
 """
 
 
+@pytest.fixture
+def busy() -> Iterator[None]:
+    """Threads take turns a hundred times as often, so that rare orders are met."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(usual / 100)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("busy")
 def test_folders_that_come_and_go_stop_nobody(tmp_path: Path) -> None:
     folder, done = tmp_path / "simulate" / "a", threading.Event()
 
     def use() -> None:
-        for turn in range(300):
+        for turn in range(2000):
             with using(folder):
                 (folder / f"{threading.get_ident()}").write_text(str(turn))
                 assert (folder / kept.LOCK).exists()

@@ -54,7 +54,7 @@ def using(folder: Path, *, alone: bool = False) -> Iterator[None]:
 
 def _lock(folder: Path) -> BinaryIO:
     for _ in range(TRIES):
-        with suppress(FileNotFoundError):  # it went after it was made
+        with suppress(FileExistsError, FileNotFoundError):  # it was there, and went; it was made, and went
             folder.mkdir(parents=True, exist_ok=True)
             return (folder / LOCK).open("ab")
     raise FileNotFoundError(folder / LOCK)
