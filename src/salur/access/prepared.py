@@ -56,7 +56,9 @@ class _Line:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.libpq = connection.pgconn
         self.names: dict[str, bytes] = {}
-        self.rows = Transformer.from_context(connection)
+        self.rows = (
+            Transformer()
+        )  # as psycopg reads values, moments in UTC: Django's own way is written in Python
         self.ready = select.poll()
         self.ready.register(self.libpq.socket, select.POLLIN)
 

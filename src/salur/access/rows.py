@@ -136,15 +136,16 @@ _SET_FAMILY = "SELECT set_config('salur.family', %s, true)"
 @contextmanager
 def closed_request() -> Iterator[None]:
     """A request of the web: no rows until they are opened. Asks the database nothing if it is closed already."""
-    if connection.vendor != "postgresql":
+    database: Any = connections["default"]  # the proxy asks for it at each use
+    if database.vendor != "postgresql":
         yield
         return
     token = _in_request.set(True)
-    before = _of_connection()
+    before = _of_connection(database)
     try:
-        _of_session(NONE)
+        _of_session(database, NONE)
         yield
-        _of_session(NONE if before is None else before)
+        _of_session(database, NONE if before is None else before)
     finally:
         _in_request.reset(token)
 
@@ -153,7 +154,7 @@ def open_for_request(regions: Iterable[str] | None) -> None:
     """Until the end of the request the rows are those of these regions; None: all."""
     if connection.vendor == "postgresql":
         connection.ensure_connection()
-        _of_session(_text(regions))
+        _of_session(connections["default"], _text(regions))
 
 
 def when_connected(**signal: Any) -> None:
@@ -162,7 +163,7 @@ def when_connected(**signal: Any) -> None:
     if new.vendor == "postgresql" and new.alias == "default":
         new.salur_regions = NONE
         if not _in_request.get():
-            _of_session(ALL)
+            _of_session(new, ALL)
 
 
 def bypassed() -> bool:
@@ -179,18 +180,16 @@ def _text(regions: Iterable[str] | None) -> str:
     return ALL if regions is None else ",".join(regions)
 
 
-def _of_connection() -> str | None:
+def _of_connection(database: Any) -> str | None:
     """What the session of the connection shows now; None if there is no connection."""
-    if connection.vendor != "postgresql" or connection.connection is None:
-        return None
-    return getattr(connection, "salur_regions", NONE)
+    return None if database.connection is None else getattr(database, "salur_regions", NONE)
 
 
-def _of_session(regions: str) -> None:
-    before = _of_connection()
+def _of_session(database: Any, regions: str) -> None:
+    before = _of_connection(database)
     if before is not None and before != regions:
         _set(regions, local=False)
-        connection.salur_regions = regions  # type: ignore[attr-defined]
+        database.salur_regions = regions
 
 
 def _set(regions: str, *, local: bool) -> str:

@@ -31,15 +31,18 @@ def body(page: Page, period: str, say: Pieces) -> str:
     return "".join(out)
 
 
+_safe = lru_cache(maxsize=KEPT)(escape)  # sentences that many reasons hold
+
+
 @lru_cache(maxsize=KEPT)
 def _reason(told: Told) -> str:
     """A condition, its facts, what would be needed, the law. Not a macro: many families have one that is new."""
-    needed = (f"<strong>{escape(need)}</strong>" for need in told.needed)
-    law = (f"{escape(told.law)}.",) if told.law else ()
-    details = (*map(escape, told.facts), *needed, *law)
+    needed = (f"<strong>{_safe(need)}</strong>" for need in told.needed)
+    law = (f"{_safe(told.law)}.",) if told.law else ()
+    details = (*map(_safe, told.facts), *needed, *law)
     return "".join(
         (
-            f"<li>{escape(' '.join(told.says))}",
+            f"<li>{_safe(' '.join(told.says))}",
             *(f'<span class="detail">{detail}</span>' for detail in details),
             "</li>",
         )

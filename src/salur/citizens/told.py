@@ -181,6 +181,8 @@ def _known(row: FamilyDecision, explainer: rules.Explainer, read: _Read) -> Know
 
 # ---- reasons: what is said of the same values is said to thousands of families, and kept ---------------------
 
+Values = tuple[Value | rules.Held | None, ...]  # of keys, as the case holds them
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Met:
@@ -194,12 +196,13 @@ class _Met:
 def _reasons(explanation: Explanation, words: Words) -> tuple[tuple[bool | None, list[Told]], ...]:
     """Every condition. Birth dates are told once, with the members, not with each condition that is met."""
     decision, explainer, language = explanation.decision, explanation.explainer, words.language
-    shape = (len(explanation.scope.members), explanation.scope.own)
+    case, own, known = explanation.known, explanation.scope.own, len(explanation.case.members)
+    shape = (len(explanation.scope.members), own)
     told: dict[bool | None, list[Told]] = {False: [], None: [], True: []}
     for reason in explanation.open_reasons:
         told[reason.outcome].append(_told(explainer, _open(explanation, reason), language))
     for met in _met(explainer, shape, decision.failed | decision.unknown, language):
-        told[True].append(Told(True, met.says, _facts(explanation, met.facts, language), (), met.law))
+        told[True].append(_told_met(explainer, met, case.held(met.facts), own, known, language))
     return tuple((outcome, reasons) for outcome, reasons in told.items() if reasons)
 
 
@@ -224,7 +227,7 @@ def _open(explanation: Explanation, reason: Reason) -> _Open:
     return _Open(
         criterion, reason.outcome, changes,
         tuple(criterion.condition.accepted(explanation.scope, changes, change) for change in changes),
-        keys, tuple(map(explanation.known.held.get, keys)), explanation.scope.own, len(explanation.case.members),
+        keys, explanation.known.held(keys), explanation.scope.own, len(explanation.case.members),
     )  # fmt: skip
 
 
@@ -236,7 +239,7 @@ class _Open(NamedTuple):
     changes: tuple[Change, ...]
     accepted: tuple[Accepted, ...]  # for each change
     keys: tuple[Key, ...]
-    values: tuple[Value | rules.Held | None, ...]  # of the keys, as the case holds them
+    values: Values
     own: int
     known: int  # how many members are on record
 
@@ -255,19 +258,18 @@ def _told(explainer: rules.Explainer, of: _Open, language: str) -> Told:
     return Told(of.outcome, (of.criterion.says[language],), facts, tuple(wanted), law)
 
 
-def _facts(explanation: Explanation, keys: tuple[Key, ...], language: str) -> tuple[str, ...]:
-    """A sentence a fact; members of whom the same is on record stand together."""
-    own, known = explanation.scope.own, len(explanation.case.members)
-    values = tuple(map(explanation.known.held.get, keys))
-    return _sentences(explanation.explainer, keys, values, own, known, language)
-
-
 @lru_cache(maxsize=16_384)
+def _told_met(
+    explainer: rules.Explainer, met: _Met, values: Values, own: int, known: int, language: str
+) -> Told:
+    facts = _sentences(explainer, met.facts, values, own, known, language)
+    return Told(True, met.says, facts, (), met.law)
+
+
 def _sentences(
-    explainer: rules.Explainer, keys: tuple[Key, ...], values: tuple[Value | rules.Held | None, ...], own: int,
-    known: int, language: str,
-) -> tuple[str, ...]:  # fmt: skip
-    """`values`: of the facts that `keys` name, as the case holds them. `known`: how many members are on record."""
+    explainer: rules.Explainer, keys: tuple[Key, ...], values: Values, own: int, known: int, language: str
+) -> tuple[str, ...]:
+    """A sentence a fact; members of whom the same is on record stand together. `known`: how many are on record."""
     places: dict[str, list[int]] = {}
     for (place, name), value in zip(keys, values, strict=True):
         places.setdefault(_sentence(explainer, name, value, language), []).append(place)

@@ -27,8 +27,8 @@ from salur.programmes import claims, services
 from salur.programmes.selectors import FamilyDecision, family_decisions, that_counts
 from salur.web import pieces, views
 from salur.web.views import unsigned
+from salur.web.words import Language, language
 from salur.web.words import gettext as _
-from salur.web.words import language
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -123,7 +123,7 @@ def decision(request: HttpRequest, programme: str, period: str) -> HttpResponse:
     rows = family_decisions(family_id, programme, period)
     if not rows:
         raise Http404
-    said = language()
+    said: Language = "en" if request.LANGUAGE_CODE == "en" else "id"
     page = told.page(rows, said)
     content = body(page, period, pieces.pieces("citizens/decision_pieces.html", said))
     return pieces.framed(request, "citizens/decision.html", content, said, title=page.title)

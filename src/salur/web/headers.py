@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from csp.constants import SELF
 from csp.utils import build_policy
@@ -36,6 +37,10 @@ class Whole(ResponseHeaders):
             "content-length": ("Content-Length", str(len(response.content))),
             **response.headers._store,
         }
+
+    def items(self) -> Any:
+        """As they are kept; to look each of them up by its name takes longer than to make them."""
+        return self._store.values()
 
 
 @cache

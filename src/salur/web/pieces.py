@@ -21,6 +21,7 @@ from salur.web.words import Language
 
 KEPT = 8192  # of each macro and language
 _BODY = Markup("\0body\0")
+_TYPE = "text/html; charset=utf-8"
 
 
 class Pieces:
@@ -51,7 +52,7 @@ def framed(
     """
     kept = tuple(sorted(values.items()))
     before, after = _frame(template, language, request.path, kept, settings.SALUR_DEMO, settings.ROOT_URLCONF)
-    return HttpResponse(before + body + after)
+    return HttpResponse(b"".join((before, body.encode(), after)), content_type=_TYPE)
 
 
 @lru_cache(maxsize=1024)
@@ -62,11 +63,11 @@ def _frame(
     values: tuple[tuple[str, str], ...],
     _demo: bool,
     _urls: str,
-) -> tuple[str, str]:
+) -> tuple[bytes, bytes]:
     address_alone = SimpleNamespace(path=path)
     page = _environment().get_template(template).render(request=address_alone, body=_BODY, **dict(values))
     before, after = page.split(_BODY)
-    return before, after
+    return before.encode(), after.encode()
 
 
 def _environment() -> jinja2.Environment:

@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from django.utils.translation import get_language
 from markupsafe import Markup
 
 from salur.core.faults import InputError
@@ -44,8 +45,6 @@ def translator(wanted: Language) -> Callable[[str], str]:
 
 def language() -> Language:
     """The language of the page that is being made."""
-    from django.utils.translation import get_language
-
     return "en" if get_language() == "en" else "id"
 
 

@@ -42,7 +42,7 @@ CATALOGUE = catalogues.parse(
         Path("facts.toml"),
     )
 )
-NAMES = Names(CATALOGUE, {}, "family")
+NAMES, PERSONS = Names(CATALOGUE, {}, "family"), Names(CATALOGUE, {}, "person")
 
 number = st.integers(0, 5).map(str)
 compare = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
@@ -77,10 +77,10 @@ family = st.fixed_dictionaries({n: st.sampled_from([*DOMAIN[n], None]) for n in 
 member = st.fixed_dictionaries({n: st.sampled_from([*DOMAIN[n], None]) for n in ("sick", "wage")})
 
 
-def bound(text):
+def bound(text, names=NAMES):
     """The condition of a text; one that the parser refuses is no example."""
     try:
-        return bind(expression(text, NAMES), {}, date(2026, 1, 1))
+        return bind(expression(text, names), {}, date(2026, 1, 1))
     except Refused:
         assume(False)
 
@@ -175,6 +175,29 @@ def test_an_unknown_condition_asks_only_for_what_keeps_it_open():
     members = [{"sick": None, "wage": 3}, {"sick": None, "wage": 0}, {"sick": True, "wage": None}]
     scope = Scope({"rich": False, "decile": None, "home": None}, members)
     assert Condition(tree, CATALOGUE).unknowns(scope) == ((0, "sick"), (2, "wage"))
+
+
+own_place = st.one_of(
+    st.sampled_from(["sick", "(sick or rich)"]),
+    st.builds("wage {} {}".format, compare, number),
+    condition,
+)
+several = st.lists(st.tuples(family, st.lists(member, min_size=1, max_size=3)), min_size=2, max_size=12)
+
+
+@settings(max_examples=300, deadline=None)
+@given(own_place, several, st.data())
+def test_what_is_kept_of_other_families_changes_no_answer(text, families, data):
+    tree = bound(text, PERSONS)
+    used = Condition(tree, CATALOGUE)
+    for facts, members in families:
+        scope = Scope(facts, members, data.draw(st.integers(0, len(members) - 1)))
+        fresh = Condition(tree, CATALOGUE)
+        outcome = fresh.whole(facts, scope.member(scope.own), members)
+        if outcome is None:
+            assert used.unknowns(scope) == fresh.unknowns(scope)
+        elif not outcome:
+            assert used.fewest(scope) == fresh.fewest(scope)
 
 
 def test_nothing_is_promised_where_no_change_of_facts_can_help():

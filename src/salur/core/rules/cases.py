@@ -17,8 +17,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import compress, repeat
+from operator import is_
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from salur.core.faults import Fault as Wrong
 from salur.core.faults import InputError
@@ -27,8 +29,7 @@ from salur.core.population.catalogue import INTEGER_MOST, MEMBERS_MOST, Catalogu
 CASE_BYTES_MOST = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A fact with its own source and date, where they differ from the catalogue's and the reference date."""
 
     value: Value | None
@@ -39,8 +40,7 @@ class Held:
 Facts = Mapping[str, "Value | Held | None"]
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One person of the family."""
 
     person_id: int
@@ -66,15 +66,12 @@ def oldest(fact: Fact, on: date) -> date | None:
     return on - timedelta(days=fact.stale_after_days)
 
 
-def known(facts: Facts, names: tuple[tuple[str, date | None], ...]) -> dict[str, Value | None]:
-    """Plain values of the named facts: None where unknown or older than the date beside the name."""
-    values: dict[str, Value | None] = {}
-    for name, oldest_ in names:
-        value = facts.get(name)
-        if type(value) is Held:
-            as_of = value.as_of
-            value = None if oldest_ is not None and as_of is not None and as_of < oldest_ else value.value
-        values[name] = value  # type: ignore[assignment]
+def known(facts: Facts, names: Mapping[str, date | None]) -> dict[str, Value | None]:
+    """Plain values of the named facts: None where unknown or older than the date of the name."""
+    values: dict[str, Any] = dict(zip(names, map(facts.get, names), strict=True))
+    for name in _of_type(Held, values):
+        (value, _, as_of), since = values[name], names[name]
+        values[name] = None if since and as_of and as_of < since else value
     return values
 
 
@@ -150,15 +147,20 @@ def stored(raw: str, catalogue: Catalogue) -> Case:
 
 def _typed(facts: dict[str, Any], days: frozenset[str]) -> Facts:
     """The same facts, with dates as dates and those of another source as `Held`."""
-    for name, value in facts.items():
-        if type(value) is dict:
-            as_of, value = value.get("as_of"), value["value"]
-            if name in days:
-                value = date.fromisoformat(value)
-            facts[name] = Held(value, facts[name].get("source"), date.fromisoformat(as_of) if as_of else None)
-        elif name in days:
-            facts[name] = date.fromisoformat(value)
+    others = _of_type(dict, facts)
+    for name in days.intersection(facts).difference(others):
+        facts[name] = date.fromisoformat(facts[name])
+    for name in others:
+        told = facts[name]
+        value, as_of = told["value"], told.get("as_of")
+        value = date.fromisoformat(value) if name in days else value
+        facts[name] = Held(value, told.get("source"), as_of and date.fromisoformat(as_of))
     return facts
+
+
+def _of_type(kind: type, values: Mapping[str, Any]) -> list[str]:
+    """The names of the values that are of a type, found without a step of Python for each."""
+    return list(compress(values, map(is_, map(type, values.values()), repeat(kind))))
 
 
 _KEYS = frozenset({"family_id", "region", "found", "facts", "members", "members_known"})

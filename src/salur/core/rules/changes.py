@@ -9,12 +9,11 @@ what it is now.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import combinations, product
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from salur.core.population.catalogue import Catalogue, Fact, Value
 from salur.core.rules import nodes
@@ -22,15 +21,16 @@ from salur.core.rules.evaluate import Function, Values, function
 from salur.core.rules.nodes import And, Literal, Node, Not, Or, type_of
 
 TRIED_MOST = 4_000
+KEPT_MOST = 4_096  # answers of a condition
 FEW = 12  # a whole number with so few values is tried at each of them
 FIRST_DAY, LAST_DAY = date(1850, 1, 1), date(2250, 12, 31)  # days that a date fact may sensibly have
 FAMILY = -1  # the place of the family beside the positions of its members
 Key = tuple[int, str]  # (place, fact)
 Changes = dict[Key, Value]
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One fact that would have to be different. place: position of the member, or FAMILY.
 
     named: the rulebook names the needed value itself (otherwise any other than the present one may do).
@@ -43,8 +43,7 @@ class Change:
     named: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The values that would do: those between two ends (None: open), those listed, or any `other` than now."""
 
     low: Value | None = None
@@ -53,8 +52,7 @@ class Accepted:
     other: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """The plain facts of one case. own: the position of the person decided, or FAMILY."""
 
     family: Values
@@ -96,6 +94,8 @@ class Condition:
         self.exact = _each_fact_once(tree)
         self._leaves = dict(_leaves(tree)) if self.exact or _leaf(tree) else {}
         self._accepted = lru_cache(maxsize=1024)(self._accepted_alone)
+        self._kept: dict[Hashable, Any] = {}
+        self._few = not any(fact.type == "date" for fact in nodes.facts(tree))
 
     def reads(self, scope: Scope) -> tuple[Key, ...]:
         """Every fact that the condition reads of this case, in the order of the text."""
@@ -106,6 +106,9 @@ class Condition:
 
     def unknowns(self, scope: Scope) -> tuple[Key, ...]:
         """The unknown facts that keep the condition from being true or false, in the order of the text."""
+        return self._once(self._unknowns, scope)
+
+    def _unknowns(self, scope: Scope) -> tuple[Key, ...]:
         found: dict[Key, None] = {}
         self.lacks(scope, scope.own, found)
         return tuple(found)
@@ -115,6 +118,9 @@ class Condition:
 
         Ties in the order of the text, and of the members.
         """
+        return self._once(self._fewest, scope)
+
+    def _fewest(self, scope: Scope) -> tuple[Change, ...]:
         best = self.way(scope, scope.own)
         if not (self.exact and best is not None):
             best = _Search(self, scope).smallest(best)
@@ -124,6 +130,18 @@ class Condition:
             Change(name, place, scope.value((place, name)), value, value in self.constants)
             for (place, name), value in best.items()
         )
+
+    def _once(self, answer: Callable[[Scope], T], scope: Scope) -> T:
+        """What is answered for the same values is kept, but where dates are read: nearly all of them differ."""
+        if not self._few:
+            return answer(scope)
+        values = tuple([scope.value(key) for key in self.reads(scope)])
+        key = (answer.__name__, len(scope.members), scope.own, values)
+        if (kept := self._kept.get(key)) is None:
+            if len(self._kept) >= KEPT_MOST:
+                self._kept.clear()
+            kept = self._kept[key] = answer(scope)
+        return kept
 
     def accepted(self, scope: Scope, changes: Sequence[Change], change: Change) -> Accepted:
         """Every value of one changed fact that would do, the other changes made.

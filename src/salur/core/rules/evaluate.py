@@ -80,9 +80,9 @@ class Evaluator:
         self.person = plan.rulebook.unit == "person"
         catalogue = plan.rulebook.catalogue
         dated = [(fact, oldest(catalogue.facts[fact.name], plan.on)) for fact in plan.facts]
-        self.family_names = tuple((fact.name, day) for fact, day in dated if not fact.personal)
-        self.member_names = tuple((fact.name, day) for fact, day in dated if fact.personal)
-        self.nobody: Values = {name: None for name, _ in self.member_names}
+        self.family_names = {fact.name: day for fact, day in dated if not fact.personal}
+        self.member_names = {fact.name: day for fact, day in dated if fact.personal}
+        self.nobody: Values = dict.fromkeys(self.member_names)
         self.criteria = [function(tree) for tree in plan.criteria]
         self.dearest = [
             (item, None if item.tree is None else function(item.tree)) for item in plan.dearest_first
@@ -220,10 +220,12 @@ class Evaluator:
                 value = True if test_ is None else test_(family, own, members)
                 sure[item.index] = [-1] if value else []
                 possible[item.index] = [] if value is False else [-1]
-            sure[item.index] = sure[item.index][: min(item.most, slots_sure)]
-            possible[item.index] = possible[item.index][: min(item.most, slots_possible)]
-            slots_sure -= len(sure[item.index])
-            slots_possible -= len(possible[item.index])
+            if possible[item.index]:
+                possible[item.index] = possible[item.index][: min(item.most, slots_possible)]
+                slots_possible -= len(possible[item.index])
+            if sure[item.index]:
+                sure[item.index] = sure[item.index][: min(item.most, slots_sure)]
+                slots_sure -= len(sure[item.index])
         return sure, possible
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from salur.core import toml
 from salur.core.population.catalogue import Fact, Text, Value, text
 from salur.core.rules import nodes
-from salur.core.rules.cases import Case, Held, oldest
+from salur.core.rules.cases import Case, Facts, Held, oldest
 from salur.core.rules.changes import FAMILY, Change, Condition, Key, Scope
 from salur.core.rules.evaluate import ELIGIBLE, WAITING, Cutoff, Decision, Evaluator, Values
 from salur.core.rules.nodes import Node
@@ -60,8 +60,7 @@ class Criterion:
     condition: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """One criterion with what it came to, the facts it read, and what would change it."""
 
     criterion: Criterion
@@ -79,16 +78,14 @@ class Known:
     family: Values
     members: Sequence[Values]
 
+    def held(self, keys: Sequence[Key]) -> tuple[Value | Held | None, ...]:
+        """Facts as the case holds them."""
+        return tuple([self._places[place].get(name) for place, name in keys])
+
     @cached_property
-    def held(self) -> dict[Key, Value | Held | None]:
-        """Every fact as the case holds it."""
-        found: dict[Key, Value | Held | None] = {
-            (FAMILY, name): value for name, value in self.case.facts.items()
-        }
-        for place, member in enumerate(self.case.members):
-            for name, value in member.facts.items():
-                found[place, name] = value
-        return found
+    def _places(self) -> tuple[Facts, ...]:
+        """By a fact's place: the members, one who is not on record, and last, as FAMILY is -1, the family."""
+        return (*[member.facts for member in self.case.members], {}, self.case.facts)
 
 
 class Explainer:
@@ -231,7 +228,7 @@ class Explanation:
         """A fact as the case holds it."""
         place, members = key[0], self.case.members
         person_id = members[place].person_id if FAMILY != place < len(members) else None
-        return self.explainer.used(key, self.known.held.get(key), person_id)
+        return self.explainer.used(key, self.known.held((key,))[0], person_id)
 
     # ---- for programs ----
 
