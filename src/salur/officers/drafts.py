@@ -41,6 +41,7 @@ SECTION_TITLES = {
 }
 STAGES = {
     "check": later("The files of the population are being checked."),
+    "classes": later("Families that the rulebooks treat alike are being put together."),
     "decide": later("Places are being given by rank."),
     "compare": later("Both rulebooks are being compared."),
 }

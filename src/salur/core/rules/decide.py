@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -275,7 +276,9 @@ def _decide(
 
     files: dict[str, family_classes.Files] = {}
     if family_facts is not None and isinstance(worker, engines.DuckDB):
-        files = family_classes.prepare(plan, population, left, family_facts, worker.connection)
+        files = family_classes.prepare(
+            plan, population, left, family_facts, worker.connection, partial(said, "classes")
+        )
 
     def decided() -> Iterator[Decided]:
         return _decided(plan, population, left, work, worker, family_facts, files)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,6 +57,7 @@ def prepare(
     provinces: Iterable[str],
     folder: Path,
     connection: duckdb.DuckDBPyConnection,
+    progress: Callable[[str], None] = lambda province: None,
 ) -> dict[str, Files]:
     """The classes of provinces, made where they are not there whole.
 
@@ -65,15 +66,32 @@ def prepare(
     """
     if plan.rulebook.unit == "person":
         return {}
-    own = where(plan, population, folder)
-    files = {p: Files(own / f"{p}-classes.parquet", own / f"{p}.parquet") for p in provinces}
+    own, files = _files(plan, population, provinces, folder)
     with engines.sentences(folder):
         own.mkdir(parents=True, exist_ok=True)
         for province, each in files.items():
             with family_facts.alone(own / f"{province}.lock"):
                 if not _is_whole(population, province, each):
                     _make(plan, population, province, folder, each, connection)
+            progress(province)
         return {province: each for province, each in files.items() if each.families.exists()}
+
+
+def at_hand(plan: Plan, population: Population, provinces: Iterable[str], folder: Path) -> dict[str, Files]:
+    """The classes of those provinces where they are there whole; none is made."""
+    files = _files(plan, population, provinces, folder)[1]
+    return {
+        province: each
+        for province, each in files.items()
+        if each.families.exists() and _is_whole(population, province, each)
+    }
+
+
+def _files(
+    plan: Plan, population: Population, provinces: Iterable[str], folder: Path
+) -> tuple[Path, dict[str, Files]]:
+    own = where(plan, population, folder)
+    return own, {p: Files(own / f"{p}-classes.parquet", own / f"{p}.parquet") for p in provinces}
 
 
 def where(plan: Plan, population: Population, folder: Path) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +15,11 @@ import pytest
 from tests.core.rules.simulating import judge, naive
 
 from salur.core import rules, toml
+from salur.core.population.catalogue import INTEGER_MOST
 from salur.core.population.commands import read_regencies
 from salur.core.population.generate import Generator, generate
 from salur.core.rules import family_facts, rulebook
+from salur.core.rules.decide import decide
 from salur.core.rules.rows import cases
 from salur.core.rules.simulate import Options, count, simulate
 from salur.core.rules.simulate.attributes import BREAKDOWNS
@@ -187,6 +191,33 @@ def test_a_population_decided_unit_by_unit_gives_the_same(world, tmp_path, name)
     assert one == other
 
 
+@pytest.mark.parametrize("name", ["a parameter", "criteria", "an age"])
+def test_classes_that_a_decision_keeps_give_the_same(world, tmp_path, name):
+    new, old = (world.plan(book) for book in PAIRS[name])
+    facts, checked = tmp_path / "facts", world.folder / "checked"
+    some = Options(regencies=["35.10", "36.01"], facts=tmp_path / "own", checked=checked)
+    wanted = count(new, old, world.population, tmp_path / "alone", some)
+    assert not list(some.facts.rglob("*-classes.parquet"))  # nor does a run over some regencies make them
+    kept = facts / "family-facts"
+    decide(old, world.population, tmp_path / "decided", checked=checked, family_facts=kept)
+    sums = family_facts.where(old, world.population, kept)
+    shutil.rmtree(sums)
+    assert count(new, old, world.population, tmp_path / "some", replace(some, facts=facts)) == wanted
+    assert (sums / "35.parquet").exists() == (name != "a parameter")  # the classes hold all that is read
+
+
+def test_sums_larger_than_a_word_of_the_machine_are_exact(world, tmp_path):
+    new, old = (world.plan(book) for book in PAIRS["a parameter"])
+    dear = replace(new, items=tuple(replace(item, price=INTEGER_MOST) for item in new.items))
+    options = {"facts": world.folder / "facts", "checked": world.folder / "checked"}
+    one, other = (
+        count(dear, old, world.population, tmp_path / str(by_class), Options(**options), by_class=by_class)
+        for by_class in (True, False)
+    )
+    assert one == other
+    assert sum(cell.after for cell in one.moves.values()) > 2**63
+
+
 def test_a_run_that_is_stopped_anywhere_goes_on_and_ends_in_the_same(world, tmp_path):
     new, old = (world.plan(book) for book in PAIRS["a quota by regency"])
     options = {"facts": tmp_path / "facts", "checked": world.folder / "checked"}
@@ -263,8 +294,8 @@ def test_persons_are_read_only_for_the_half_that_is_changed(world, tmp_path, nam
     new, old = (world.plan(book) for book in (PAIRS | {"both": (BOTH_HALVES, SHIPPED)})[name])
     count(new, old, world.population, tmp_path / "work",
           Options(facts=tmp_path / "facts", checked=world.folder / "checked"))  # fmt: skip
-    sets = (tmp_path / "facts" / "members").glob("*/*")
-    made = sorted(sorted(pq.read_schema(one / "35.parquet").names) for one in sets)
+    files = (tmp_path / "facts").glob("[fm]*/*/*/35.parquet")
+    made = sorted(names for file in files if "class" not in (names := sorted(pq.read_schema(file).names)))
     assert made == sorted([WHOLE, *more])
 
 
@@ -309,5 +340,7 @@ def test_a_folder_of_another_simulation_is_refused_and_a_damaged_cache_is_made_a
     for number, file in enumerate(sorted((tmp_path / "facts").rglob("*.parquet"))):
         file.write_bytes(file.read_bytes()[: number * 40])
         damaged += 1
-    assert damaged == 6  # attributes, sums over members and the changed half of them, of two provinces
+    assert (
+        damaged == 10
+    )  # attributes, sums over members, the changed half of them, and classes, of two provinces
     assert count(new, old, world.population, tmp_path / "again", Options(**options)) == whole

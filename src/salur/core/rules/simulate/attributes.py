@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from math import prod
 from pathlib import Path
 
 import duckdb
@@ -48,6 +49,8 @@ BREAKDOWNS = (
     Breakdown("head_age", {"relation": "category", "birth_date": "date"}, len(AGES_FROM)),
     Breakdown("disability", {"severe_disability": "boolean"}, 2),  # 1 somebody, 2 nobody
 )
+
+PACKED_MOST = prod(breakdown.values + 1 for breakdown in BREAKDOWNS) - 1  # the largest packed value
 
 
 def missing(breakdown: Breakdown, population: Population, catalogue: Catalogue) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -32,6 +33,7 @@ from salur.core.rules.simulate.compared import Pair, coded
 from salur.core.rules.simulate.kept import deciding, prune, using
 from salur.core.rules.simulate.options import Options
 from salur.core.rules.simulate.samples import PART, fewer_places, ranked, sampled
+from salur.core.rules.simulate.tally import Tally
 
 UNITS_AT_ONCE = 1_500_000  # families compared at once: some 200 MB
 DECISION_BYTES = 60  # of disk for a unit decided twice, with what is written in between
@@ -139,6 +141,9 @@ class _Count:
                 self._decide(name, plan)
         with closing(engines.connect(self.work)) as connection:
             connection.execute(f"SET memory_limit = '{MEMORY_MOST}'").fetchall()
+            if self.classes and PART not in self.chosen and waiting:
+                told, every = partial(self.said, "classes"), self.options.regencies is None
+                self.classes.keep(waiting, connection, told, self.held, make=every)
             self._provinces(waiting, connection)
             for name in sides:  # decided only to be compared
                 shutil.rmtree(self.work / name, ignore_errors=True)
@@ -194,14 +199,13 @@ class _Count:
         self, province: str, regencies: Mapping[str, int], connection: duckdb.DuckDBPyConnection
     ) -> None:
         with closing(connection):
-            queries = self._by_class(province, list(regencies), connection)
-            if queries is None:
+            if not self._by_class(province, regencies, connection):
                 attributes = self.attributes.file(province, connection)
                 groups = [list(regencies)] if province == PART else _together(regencies)
                 queries = [self._by_unit(province, group, attributes) for group in groups]
-            for index, query in enumerate(queries):
-                verb = "INSERT INTO cells" if index else "CREATE OR REPLACE TEMP TABLE cells AS"
-                connection.execute(f"{verb} {query}").fetchall()
+                for index, query in enumerate(queries):
+                    verb = "INSERT INTO cells" if index else "CREATE OR REPLACE TEMP TABLE cells AS"
+                    connection.execute(f"{verb} {query}").fetchall()
             part = self._file(province).with_suffix(".part")
             sums = ", ".join(f"CAST(sum({name}) AS DECIMAL(38, 0)) AS {name}" for name in cells.SUMS)
             copy(
@@ -212,15 +216,16 @@ class _Count:
             part.replace(self._file(province))
 
     def _by_class(
-        self, province: str, regencies: Sequence[str], connection: duckdb.DuckDBPyConnection
-    ) -> list[str] | None:
-        """SQL: the counts of a province, each class of families decided by both rulebooks. None: units it is."""
+        self, province: str, regencies: Mapping[str, int], connection: duckdb.DuckDBPyConnection
+    ) -> bool:
+        """Puts the counts of a province into `cells`, each class of families decided by both rulebooks. False: there
+        are too many classes."""
         if self.classes is None:
-            return None
-        within = "TRUE" if self.options.regencies is None else _within(regencies)
+            return False
+        within = "TRUE" if self.options.regencies is None else _within(list(regencies))
         families = self.classes.families(province, within, connection)
         if families is None:
-            return None
+            return False
         sides = [
             coded(
                 f"({sql.statement(each.plan, each.source(), sql.DUCKDB)})",
@@ -229,12 +234,18 @@ class _Count:
             for each in reversed(self.classes.inputs)
         ]
         connection.execute(
-            "CREATE OR REPLACE TEMP TABLE compared AS SELECT c.*, k.* EXCLUDE (class) "
-            f"FROM ({self.pair.compared(*sides)}) c JOIN known k ON k.class = c.unit_id"
+            f"CREATE OR REPLACE TEMP TABLE compared AS {self.pair.compared(*sides)} ORDER BY unit_id"
         ).fetchall()
-        connection.execute("DROP TABLE known").fetchall()
-        same = " AND ".join(f"c.{name} IS NOT DISTINCT FROM a.{name}" for name in self.classes.columns())
-        return [self.pair.counts(f"compared c JOIN ({families}) a ON {same}")]
+        classes = connection.sql("SELECT kind, o, n FROM compared ORDER BY unit_id").to_arrow_table()
+        names = sorted(regencies)
+        tally = Tally(classes, names, self.options.poor, sum(regencies.values()))
+        place = f"enum_code(CAST(region AS ENUM({', '.join(map(quoted, names))})))"
+        rows = connection.sql(f"SELECT {place} AS region, packed, true_decile, class FROM ({families})")
+        with rows.to_arrow_reader(engines.GROUP) as reader:
+            for batch in reader:
+                tally.add(batch)
+        tally.cells(connection)
+        return True
 
     def _by_unit(self, province: str, regencies: Sequence[str], attributes: Path) -> str:
         """SQL: the counts of some regencies of a province, each unit decided by both rulebooks."""
