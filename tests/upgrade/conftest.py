@@ -61,10 +61,11 @@ def old(release: str, database_url: str, tmp_path: Path) -> Iterator[Place]:
     home.mkdir()
     kind = "sqlite" if database_url.startswith("sqlite") else "postgres"
     with tarfile.open(HERE / f"{release}.tar.xz") as archive:
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.2 has none yet
         for member in archive.getmembers():
             if member.name.startswith(f"{kind}/"):
                 member.name = member.name.removeprefix(f"{kind}/")
-                archive.extract(member, home, filter="data")
+                archive.extract(member, home)
     dump = (home / "dump.sql").read_text(encoding="utf-8")
     if kind == "sqlite":
         file = home / "salur.sqlite3"

@@ -84,6 +84,9 @@ def _syntax(text: str) -> ast.expr:
             raise Refused("A bracket is closed that was never opened.")
     if len(text) > TEXT_MOST:
         raise Refused("The expression has {n} characters; at most {most}.", n=len(text), most=TEXT_MOST)
+    if "\0" in text:  # Python tells of it as of something else, each release in its own way
+        shown = Wrong.of("character {n}", n=text.index("\0") + 1)
+        raise Refused("The expression cannot be read near {place}: {why}.", place=shown, why="NUL")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
