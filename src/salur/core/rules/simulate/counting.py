@@ -234,9 +234,9 @@ class _Count:
             for each in reversed(self.classes.inputs)
         ]
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE compared AS {self.pair.compared(*sides)} ORDER BY unit_id"
+            f"CREATE OR REPLACE TEMP TABLE compared AS {self.pair.compared(*sides)}"
         ).fetchall()
-        classes = connection.sql("SELECT kind, o, n FROM compared ORDER BY unit_id").to_arrow_table()
+        classes = connection.sql("SELECT unit_id, kind, o, n FROM compared ORDER BY unit_id").to_arrow_table()
         names = sorted(regencies)
         tally = Tally(classes, names, self.options.poor, sum(regencies.values()))
         place = f"enum_code(CAST(region AS ENUM({', '.join(map(quoted, names))})))"

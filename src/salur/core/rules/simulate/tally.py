@@ -25,9 +25,10 @@ class Tally:
     """The families of a province, a batch at a time."""
 
     def __init__(self, classes: pa.Table, regions: Sequence[str], poor: int, most: int) -> None:
-        """classes: `kind`, `o` and `n` of each, in the order of their numbers; poor: as `compared.Pair` has it; most:
-        of families that can be added."""
-        self.kind, *money = (classes[name].to_numpy() for name in ("kind", "o", "n"))
+        """classes: `unit_id` from 0 on, `kind`, `o` and `n`; poor: as `compared.Pair` has it; most: how many families
+        can be added."""
+        number, self.kind, *money = (classes[name].to_numpy() for name in ("unit_id", "kind", "o", "n"))
+        assert np.array_equal(number, np.arange(len(number)))  # noqa: S101 - each stands at its number
         largest = max(int(values.max(initial=0)) for values in money)
         exact = np.dtype(np.int64 if largest * most < 2**63 else object)  # object: whole numbers of any size
         self.before, self.after = (values.astype(exact) for values in money)
