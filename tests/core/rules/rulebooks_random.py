@@ -39,6 +39,7 @@ NAMES = (
     "user", "limit", "values", "rank", "score", "sure", "possible", "n", "t0", "a0", "g0", "f", "p", "s0",
     "outcome", "amount", "current_date", "interval", "check", "window", "offset", "key", "date", "integer",
     "persons", "d", "m", "j", "row", "desc", "distinct", "unknown", "failed", "position", "natural", "using",
+    "kept", "packed", "true_decile", "f_n", "f_rank", "move", "kind",
 )  # fmt: skip
 LABEL = {"id": "-", "en": "-"}
 

@@ -34,7 +34,7 @@ RESERVED = frozenset((
     "family_id", "person_id", "unit_id", "region", "village", "found", "members_known", "members", "and",
     "or", "not", "in", "is", "if", "else", "for", "lambda", "true", "false", "none", "null", "any", "all",
     "count", "sum", "min", "max", "years", "months", "select", "from", "where", "case", "when", "then",
-    "end", "order", "group", "by", "as", "on", "join", "union", "table",
+    "end", "order", "group", "by", "as", "on", "join", "union", "table", "file_row_number",
 ))  # fmt: skip
 
 

@@ -38,9 +38,20 @@ from salur.core.rules.simulate import published as publishing
 
 
 @st.composite
-def pairs(draw: st.DrawFn) -> tuple[Setting, Json | None]:
-    """A setting, and the rulebook before: another one, one with other parameters or fewer criteria, or none."""
+def pairs(draw: st.DrawFn) -> tuple[Setting, Json | None, Json]:
+    """A setting, the rulebook before (another one, one with other parameters or fewer criteria, or none), and the
+    catalogue before: the same, or one by which values are stale sooner or later."""
     setting = draw(settings_drawn())
+    catalogue: Any = copy.deepcopy(setting.catalogue)
+    if draw(st.sampled_from([False, False, True])):
+        for fact in catalogue["facts"].values():
+            if "stale_after_days" in fact:
+                fact["stale_after_days"] = draw(st.sampled_from([1, 30, 370]))
+    return *draw(rulebooks_before(setting)), catalogue
+
+
+@st.composite
+def rulebooks_before(draw: st.DrawFn, setting: Setting) -> tuple[Setting, Json | None]:
     how = draw(st.sampled_from(["another", "parameters", "parameters", "fewer", "none", "no quota"]))
     before: Any = copy.deepcopy(setting.rulebook)
     if how == "none":
@@ -64,14 +75,23 @@ def pairs(draw: st.DrawFn) -> tuple[Setting, Json | None]:
     return setting, before
 
 
-def opened(folder: Path, setting: Setting, *books: Json | None) -> tuple[Population, list[Plan | None]]:
-    catalogue = catalogues.parse(salur_toml.parse(toml(setting.catalogue).encode(), Path("facts.toml")))
+def opened(
+    folder: Path,
+    setting: Setting,
+    book: Json,
+    before: Json | None = None,
+    catalogue_before: Json | None = None,
+) -> tuple[Population, Plan, Plan | None]:
+    def catalogue_of(table: Json) -> catalogues.Catalogue:
+        return catalogues.parse(salur_toml.parse(toml(table).encode(), Path("facts.toml")))
+
+    def planned(book: Json, catalogue: catalogues.Catalogue) -> Plan:
+        return plan(parse(salur_toml.parse(toml(book).encode(), Path("random.toml")), catalogue), setting.on)
+
+    catalogue = catalogue_of(setting.catalogue)
     population = write_population(folder / "people", catalogue, setting)
-    parsed = (
-        book and parse(salur_toml.parse(toml(book).encode(), Path("random.toml")), catalogue)
-        for book in books
-    )
-    return population, [book and plan(book, setting.on) for book in parsed]
+    old = before and planned(before, catalogue_of(catalogue_before or setting.catalogue))
+    return population, planned(book, catalogue), old
 
 
 @contextmanager
@@ -87,11 +107,11 @@ def however_many_differ():
     drawn=pairs(), by_class=st.booleans(), regencies=st.sampled_from([None, None, ["35.10"], ["11", "35.09"]])
 )
 def test_random_pairs_are_what_a_plain_loop_counts(drawn, by_class, regencies):
-    setting, before = drawn
+    setting, before, catalogue_before = drawn
     with tempfile.TemporaryDirectory() as name, however_many_differ():
         folder = Path(name)
-        population, (new, old) = opened(folder, setting, setting.rulebook, before)
-        assert new is not None
+        population, new, old = opened(folder, setting, setting.rulebook, before, catalogue_before)
+        event(f"catalogues: {1 if catalogue_before == setting.catalogue else 2}")
         catalogue = new.rulebook.catalogue
         cases = [
             from_json(case, catalogue)
@@ -147,8 +167,7 @@ def test_sums_taken_from_another_rulebook_are_those_of_all_members(setting, seed
     """Byte by byte, for rulebooks and halves of them; those that differ in more than tests are summed whole."""
     with tempfile.TemporaryDirectory() as name, however_many_differ(), closing(duckdb.connect()) as engine:
         folder = Path(name)
-        population, (old,) = opened(folder, setting, setting.rulebook)
-        assert old is not None
+        population, old, _ = opened(folder, setting, setting.rulebook)
         new = disturbed(old, random.Random(seed))
         pairs_ = [(new, old), *zip(classes.halves(new), classes.halves(old), strict=True)]
         for number, (part, near) in enumerate(pairs_):

@@ -97,7 +97,7 @@ class Classes:
         return summed[1] if summed else ()
 
     def _sums(self, plan: Plan, near: Plan | None = None) -> Sums:
-        """Those of the first rulebook as a decision makes them; of others what a decision made, or our own."""
+        """Those of the first rulebook stand where decisions keep theirs; others too if they are there, else apart."""
         kept = where_sums(plan, self.population, self.facts) if near else self.facts / DECIDED
         folder = family_facts.where(plan, self.population, kept)
         return self.sums.setdefault(folder, Sums(plan, folder, f"w{len(self.sums)}_", near))
@@ -136,20 +136,20 @@ class Classes:
         kept = self.kept.get(province)
         held = self._held() if kept else {}
         known = parquet(kept.classes, numbered=True) if kept else ""
-        columns = ", ".join(f"{value} AS {name}" for name, value in held.items())
+        columns = ", ".join(f"c.{value} AS {name}" for name, value in held.items())
         rest = [name for name in self.columns() if name not in held]
         files = self._files(province, connection) if rest else {}
-        keys = ["kept", *rest] if kept else rest
+        keys = ["_kept", *rest] if kept else rest
         text = self._read(province, self.attributes.file(province, connection), kept, files, keys, within)
         if not rest:
             connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE known AS SELECT file_row_number AS class, {columns} FROM {known}"
+                f"CREATE OR REPLACE TEMP TABLE known AS SELECT c.file_row_number AS class, {columns} FROM {known} c"
             ).fetchall()
-            return f"SELECT region, packed, true_decile, kept AS class FROM ({text})"
+            return f"SELECT region, packed, true_decile, _kept AS class FROM ({text})"
         most = max(self.population.files[f"families/{province}.parquet"].rows // SHARE, FEW)
         found = f"(SELECT DISTINCT {', '.join(keys)} FROM ({text})) k"
         if kept:
-            found = f"(SELECT k.*, {columns} FROM {found} JOIN {known} c ON c.file_row_number = k.kept)"
+            found = f"(SELECT k.*, {columns} FROM {found} JOIN {known} c ON c.file_row_number = k._kept)"
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE known AS "
             f"SELECT row_number() OVER () - 1 AS class, * FROM {found} LIMIT {most + 1}"
@@ -199,15 +199,15 @@ class Classes:
     ) -> str:
         """SQL: the families of a province with what both rulebooks read of them, and their attributes.
 
-        All files have a row for each family in the same order.
+        All files have a row for each family in the same order. Names that begin with _ are ours: no fact's does.
         """
         facts: dict[str, str] = {}
         for each in self.inputs:
             facts |= {f"f_{name}": value for name, value in sql.fresh(each.plan, self.rows).items()}
         rows = f"SELECT * FROM {parquet(self.population.families(province))}"
-        rows += f" POSITIONAL JOIN (SELECT packed, true_decile FROM {parquet(attributes)})"
+        rows += f" POSITIONAL JOIN (SELECT packed AS _packed, true_decile AS _true_decile FROM {parquet(attributes)})"
         if kept:
-            rows += f" POSITIONAL JOIN (SELECT class AS kept FROM {parquet(kept.families)})"
+            rows += f" POSITIONAL JOIN (SELECT class AS _kept FROM {parquet(kept.families)})"
         for folder, file in files.items():
             prefix = self.sums[folder].prefix
             words = [
@@ -219,11 +219,25 @@ class Classes:
             if named:
                 rows += f" POSITIONAL JOIN (SELECT {', '.join(named)} FROM {parquet(file)})"
         shown = [f"{facts.get(name, f'f.{name}')} AS {name}" for name in keys]
-        return f"SELECT f.region, f.packed, f.true_decile, {', '.join(shown)} FROM ({rows}) f WHERE {within}"
+        ours = "f.region, f._packed AS packed, f._true_decile AS true_decile"
+        return f"SELECT {ours}, {', '.join(shown)} FROM ({rows}) f WHERE {within}"
+
+
+def read_alike(plans: Sequence[Plan], population: Population) -> bool:
+    """Whether each fact is the same value for all rulebooks that read it: one may take for stale what another counts,
+    where their catalogues differ. Only then can they share classes."""
+    rows = engines.source(population, "families", "persons")
+    seen: dict[tuple[str, bool], str] = {}
+    return all(
+        seen.setdefault((name, personal), value) == value
+        for plan in plans
+        for personal in (False, True)
+        for name, value in sql.fresh(plan, rows, personal=personal).items()
+    )
 
 
 def where_sums(plan: Plan, population: Population, facts: Path) -> Path:
-    """Where `family_facts` keeps the sums of a plan: where a decision made them, else among ours."""
+    """Where `family_facts` keeps the sums of a plan: where decisions read them, if they are there, else among ours."""
     decided = facts / DECIDED
     return decided if family_facts.where(plan, population, decided).is_dir() else facts / "members"
 

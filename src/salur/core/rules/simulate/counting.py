@@ -28,7 +28,7 @@ from salur.core.rules.rows import parquet, quoted
 from salur.core.rules.simulate import before, cells
 from salur.core.rules.simulate.attributes import BREAKDOWNS, Attributes, missing
 from salur.core.rules.simulate.cells import Cells
-from salur.core.rules.simulate.classes import Classes, where_sums
+from salur.core.rules.simulate.classes import Classes, read_alike, where_sums
 from salur.core.rules.simulate.compared import Pair, coded
 from salur.core.rules.simulate.kept import deciding, prune, using
 from salur.core.rules.simulate.options import Options
@@ -118,7 +118,8 @@ class _Count:
         self.missing = {b.name: lacks for b in BREAKDOWNS if (lacks := missing(b, population, catalogue))}
         plans = [new] if old is None else [old, new]
         self.classes: Classes | None = None  # persons read dates: there are nearly as many classes as persons
-        if by_class and new.rulebook.unit == "family" and not any(plan.places for plan in plans):
+        alone = new.rulebook.unit == "person" or any(plan.places for plan in plans)
+        if by_class and not alone and read_alike(plans, population):
             self.classes = Classes(plans, population, self.attributes, facts)
             self.classes.hold(held)
 

@@ -1,8 +1,9 @@
 """What decisions and simulations keep for the next one, how processes share it, and how it never grows for ever.
 
-    family-facts/<population>/<key>   sums over members, and classes of families   (`salur rules decide`)
+    family-facts/<population>/<key>   sums over members, and classes of families: what decisions read, and simulations
+                                      of the rulebook that they compare with
     attributes/<key>   what breakdowns need of each family                     (`attributes`)
-    members/<population>/<key>   sums over members that no decision has made, and classes for a quota   (`classes`)
+    members/<population>/<key>   the same of the new rulebook, where no decision has made it   (`classes`)
     samples/<key>      parts of populations                                    (`samples`)
     simulate/<key>     what was counted, so that the same command is answered  (`salur rules simulate`)
 
@@ -53,11 +54,15 @@ def using(folder: Path, *, alone: bool = False) -> Iterator[None]:
 
 
 def _lock(folder: Path) -> BinaryIO:
-    for _ in range(TRIES):
-        with suppress(FileExistsError, FileNotFoundError):  # it was there, and went; it was made, and went
+    left = TRIES
+    while True:
+        try:
             folder.mkdir(parents=True, exist_ok=True)
             return (folder / LOCK).open("ab")
-    raise FileNotFoundError(folder / LOCK)
+        except (FileExistsError, FileNotFoundError):  # it was there, and went; it was made, and went
+            left -= 1
+            if not left:
+                raise
 
 
 @contextmanager
