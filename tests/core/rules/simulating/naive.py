@@ -61,7 +61,7 @@ def simulate(
     known = {} if known is None else known
     sides = []
     for plan in (new, old):
-        key = plan and (plan.rulebook.sha256, sample)
+        key = plan and (plan.rulebook.sha256, plan.rulebook.catalogue.sha256, sample)
         if plan is not None and key not in known:
             known[key] = decided(cases, plan, sample)
         sides.append(known.get(key, {}))

@@ -15,6 +15,7 @@ import pytest
 from tests.core.rules.simulating import judge, naive
 
 from salur.core import rules, toml
+from salur.core.population import catalogue
 from salur.core.population.catalogue import INTEGER_MOST
 from salur.core.population.commands import read_regencies
 from salur.core.population.generate import Generator, generate
@@ -34,10 +35,10 @@ NAMES = [breakdown.name for breakdown in BREAKDOWNS]
 def world(tmp_path_factory):
     """20,000 families in three regencies of two provinces, the cases of each, and the truth."""
     folder = tmp_path_factory.mktemp("world")
-    catalogue = rules.read_catalogue(BOOKS / "facts.toml")
-    maker = Generator(read_regencies("35.10,35.09,36.01"), 20_000, 11, catalogue, ON, 3.0)
+    facts = rules.read_catalogue(BOOKS / "facts.toml")
+    maker = Generator(read_regencies("35.10,35.09,36.01"), 20_000, 11, facts, ON, 3.0)
     population, _ = generate(maker, folder / "people")
-    every = [case for p in population.provinces for case in cases(population, catalogue, p, ON)]
+    every = [case for p in population.provinces for case in cases(population, facts, p, ON)]
     assert len(every) == 20_000
     tables = [pq.read_table(population.truth(p)) for p in population.provinces]
     truth = {
@@ -45,8 +46,10 @@ def world(tmp_path_factory):
         for i, decile in zip(t["family_id"].to_pylist(), t["true_decile"].to_pylist(), strict=True)
     }  # fmt: skip
     return SimpleNamespace(
-        folder=folder, known={}, catalogue=catalogue, population=population, cases=every, truth=truth,
-        plan=lambda text: rules.plan_on(rulebook.parse(toml.parse(text.encode(), Path("book.toml")), catalogue), ON),
+        folder=folder, known={}, catalogue=facts, population=population, cases=every, truth=truth,
+        plan=lambda text, by=facts: rules.plan_on(
+            rulebook.parse(toml.parse(text.encode(), Path("book.toml")), by), ON
+        ),
     )  # fmt: skip
 
 
@@ -204,6 +207,24 @@ def test_classes_that_a_decision_keeps_give_the_same(world, tmp_path, name):
     shutil.rmtree(sums)
     assert count(new, old, world.population, tmp_path / "some", replace(some, facts=facts)) == wanted
     assert (sums / "35.parquet").exists() == (name != "a parameter")  # the classes hold all that is read
+
+
+@pytest.mark.parametrize("regencies", [None, ["35.10", "36.01"]])
+def test_what_one_catalogue_takes_for_stale_and_the_other_does_not(world, tmp_path, regencies):
+    facts = (
+        (BOOKS / "facts.toml").read_text("utf-8").replace("stale_after_days = 370", "stale_after_days = 30")
+    )
+    strict = catalogue.parse(toml.parse(facts.encode(), Path("facts.toml")))
+    options = Options(regencies=regencies, facts=tmp_path / "facts", checked=world.folder / "checked")
+    moved = []
+    for number, catalogues in enumerate([(world.catalogue, strict), (strict, world.catalogue)]):
+        new, old = (world.plan(SHIPPED, each) for each in catalogues)
+        told = naive.simulate(world.cases, new, old, regencies=regencies, breakdowns=NAMES)
+        cells = count(new, old, world.population, tmp_path / str(number), options)
+        assert judge.differences(cells, told) == []
+        moved.append({move.kind for move, _, _ in cells.moves})
+    assert "gains" in moved[0]
+    assert "loses" not in moved[0]
 
 
 def test_sums_larger_than_a_word_of_the_machine_are_exact(world, tmp_path):
