@@ -50,8 +50,8 @@ check: $(STAMP) ## Format, lint, types and import contracts only
 	@echo "Imports …"
 	@$(BIN)/lint-imports
 
-bench: $(STAMP) ## Measure, and print ratios
-	@$(BIN)/python -m bench
+bench: $(STAMP) ## Measure, and print ratios, at a million and ten million families
+	@$(BIN)/python -m bench --large
 
 bench-nation: $(STAMP) ## All of Indonesia on this machine, in resumable stages; needs 10 GB of disk
 	@$(BIN)/python -m bench nation
