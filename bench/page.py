@@ -51,8 +51,8 @@ def text(kept: dict[str, Found]) -> str:
     out = [
         "# Benchmarks",
         "",
-        "Written by `make bench` (`python -m bench`), `python -m bench agree`, `cycle` and `nation`, and `python -m "
-        "bench.openfisca`; no figure is typed by hand. CPU "
+        "Written by `make bench` (`python -m bench --large`), `python -m bench agree`, `cycle` and `nation`, and "
+        "`python -m bench.openfisca`; no figure is typed by hand. CPU "
         "seconds of all threads, medians of several runs in turn, each in a process of its own. Other work on the "
         "machine moves the seconds: the ratios, each taken within one turn, are the figures to trust.",
     ]
