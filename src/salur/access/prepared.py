@@ -58,7 +58,7 @@ class _Line:
         self.names: dict[str, bytes] = {}
         self.rows = (
             Transformer()
-        )  # as psycopg reads values, moments in UTC: Django's own way is written in Python
+        )  # psycopg's own loaders, moments in UTC: those of Django are written in Python
         self.ready = select.poll()
         self.ready.register(self.libpq.socket, select.POLLIN)
 

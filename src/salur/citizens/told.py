@@ -196,13 +196,13 @@ class _Met:
 def _reasons(explanation: Explanation, words: Words) -> tuple[tuple[bool | None, list[Told]], ...]:
     """Every condition. Birth dates are told once, with the members, not with each condition that is met."""
     decision, explainer, language = explanation.decision, explanation.explainer, words.language
-    case, own, known = explanation.known, explanation.scope.own, len(explanation.case.members)
+    held, own, known = explanation.known.held, explanation.scope.own, len(explanation.case.members)
     shape = (len(explanation.scope.members), own)
     told: dict[bool | None, list[Told]] = {False: [], None: [], True: []}
     for reason in explanation.open_reasons:
         told[reason.outcome].append(_told(explainer, _open(explanation, reason), language))
     for met in _met(explainer, shape, decision.failed | decision.unknown, language):
-        told[True].append(_told_met(explainer, met, case.held(met.facts), own, known, language))
+        told[True].append(_told_met(explainer, met, held(met.facts), own, known, language))
     return tuple((outcome, reasons) for outcome, reasons in told.items() if reasons)
 
 

@@ -26,9 +26,10 @@ from salur.people.selectors import family_members
 from salur.programmes import claims, services
 from salur.programmes.selectors import FamilyDecision, family_decisions, that_counts
 from salur.web import pieces, views
+from salur.web.languages import of_address
 from salur.web.views import unsigned
-from salur.web.words import Language, language
 from salur.web.words import gettext as _
+from salur.web.words import language
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -123,7 +124,7 @@ def decision(request: HttpRequest, programme: str, period: str) -> HttpResponse:
     rows = family_decisions(family_id, programme, period)
     if not rows:
         raise Http404
-    said: Language = "en" if request.LANGUAGE_CODE == "en" else "id"
+    said = of_address(request.path_info)
     page = told.page(rows, said)
     content = body(page, period, pieces.pieces("citizens/decision_pieces.html", said))
     return pieces.framed(request, "citizens/decision.html", content, said, title=page.title)

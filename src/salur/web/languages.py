@@ -8,10 +8,12 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import translation
 
+from salur.web.words import Language
+
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
-def of_address(path: str) -> str:
+def of_address(path: str) -> Language:
     return "en" if path == "/en" or path.startswith("/en/") else "id"
 
 

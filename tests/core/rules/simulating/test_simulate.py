@@ -363,5 +363,5 @@ def test_a_folder_of_another_simulation_is_refused_and_a_damaged_cache_is_made_a
         damaged += 1
     assert (
         damaged == 10
-    )  # attributes, sums over members, the changed half of them, and classes, of two provinces
+    )  # of two provinces attributes, sums over members, their changed half, and two of classes
     assert count(new, old, world.population, tmp_path / "again", Options(**options)) == whole

@@ -210,12 +210,7 @@ class Classes:
             rows += f" POSITIONAL JOIN (SELECT class AS _kept FROM {parquet(kept.families)})"
         for folder, file in files.items():
             prefix = self.sums[folder].prefix
-            words = [
-                word for each in self.inputs for word, sums in each.words.items() if sums.folder == folder
-            ]
-            named = [
-                f"_{word} AS {prefix}{word}" for word in dict.fromkeys(words) if f"{prefix}{word}" in keys
-            ]
+            named = [f"_{name.removeprefix(prefix)} AS {name}" for name in keys if name.startswith(prefix)]
             if named:
                 rows += f" POSITIONAL JOIN (SELECT {', '.join(named)} FROM {parquet(file)})"
         shown = [f"{facts.get(name, f'f.{name}')} AS {name}" for name in keys]

@@ -24,10 +24,10 @@ class Pair:
 
     def counts(self, joined: str) -> str:
         """SQL: the three tables of cells, from what was compared (c) and the attributes (a)."""
-        truth = f"CASE WHEN a.true_decile BETWEEN 1 AND {self.poor} THEN 4 + c.targets ELSE 0 END"
+        known = truth(f"a.true_decile BETWEEN 1 AND {self.poor}")
         return f"""
             SELECT region, packed, kind, move, r1, r2, truth, count(*) AS units, sum(o) AS o, sum(n) AS n
-            FROM (SELECT a.region, a.packed, c.kind, c.move, c.r1, c.r2, {truth} AS truth, c.o, c.n FROM {joined})
+            FROM (SELECT a.region, a.packed, c.kind, c.move, c.r1, c.r2, {known} AS truth, c.o, c.n FROM {joined})
             GROUP BY GROUPING SETS ((move, r1, r2, truth), (region, kind), (packed, kind))"""
 
     def compared(self, after: str, before: str | None = None) -> str:
@@ -105,6 +105,11 @@ class Pair:
             changed.append(f"CASE WHEN {differs} THEN {1 << item.index} ELSE 0 END")
         gone = [f"CASE WHEN o.c{item.index} > 0 THEN {1 << item.index} ELSE 0 END" for item in then.values()]
         return "(" + (" + ".join(changed) or "0") + ")", "(" + (" + ".join(gone) or "0") + ")"
+
+
+def truth(poor: str) -> str:
+    """SQL of what `cells.Truth` is read from: whether a unit is poor, and its targets in what was compared (c)."""
+    return f"CASE WHEN {poor} THEN 4 + c.targets ELSE 0 END"
 
 
 def coded(rows: str, counts: Sequence[str]) -> str:

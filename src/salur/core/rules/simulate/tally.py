@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from salur.core.rules.simulate.attributes import PACKED_MOST
+from salur.core.rules.simulate.compared import truth
 from salur.core.rules.simulate.moves import KINDS
 
 POOR_OR_NOT = 2
@@ -63,10 +64,10 @@ class Tally:
         }
         for name, columns in counted.items():
             connection.register(name, pa.table(columns))
-        connection.execute("""
+        connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE cells AS
             SELECT CAST(NULL AS VARCHAR) AS region, CAST(NULL AS INTEGER) AS packed, CAST(NULL AS TINYINT) AS kind,
-                move, r1, r2, CASE WHEN poor THEN 4 + targets ELSE 0 END AS truth,
+                move, r1, r2, {truth("k.poor")} AS truth,
                 sum(units) AS units, sum(CAST(o AS HUGEINT) * units) AS o, sum(CAST(n AS HUGEINT) * units) AS n
             FROM by_class k JOIN compared c ON c.unit_id = k.class GROUP BY ALL
             UNION ALL SELECT region, NULL, kind, NULL, NULL, NULL, NULL, units, o, n FROM by_region
